@@ -238,11 +238,11 @@ enum command {
 
 enum plan_error {
     ERROR_NONE = 0,
-    ERROR_PLAN_MAGIC = 1,   /* mailbox.plan_magic is not PLAN_MAGIC */
-    ERROR_KERNEL_KIND = 2,  /* unknown kind */
-    ERROR_ACCELERATOR = 3,  /* the accelerator refused: accelerator_error has its code */
-    ERROR_FORMAT = 4,       /* format index out of range, or its table entry malformed */
-    ERROR_ACCUMULATOR = 5,  /* the exact accumulator cannot hold this product in software */
+    ERROR_PLAN_MAGIC = 1,  /* mailbox.plan_magic is not PLAN_MAGIC */
+    ERROR_KERNEL_KIND = 2, /* unknown kind */
+    ERROR_ACCELERATOR = 3, /* the accelerator refused: accelerator_error has its code */
+    ERROR_FORMAT = 4,      /* format index out of range, or its table entry malformed */
+    ERROR_ACCUMULATOR = 5, /* the exact accumulator cannot hold this product in software */
 };
 
 enum accumulator_kind {
