@@ -1,0 +1,142 @@
+"""What every scalar format is: codes, values, and the way between them."""
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pyhost.formats.errors import FormatError
+from pyhost.formats.rounding import Rounding, rounds_up
+
+__all__ = ["Format"]
+
+_TABLE_BITS = 16
+"""Formats up to this width decode by table (512 KiB at most), wider ones by arithmetic."""
+
+
+class Format(ABC):
+    """A map from codes (unsigned integers of `bits` bits) to values: dyadic rationals, infinities and NaN.
+
+    Every value fits a binary64, and so does the product of two finite values except for their precision. A family
+    is a frozen dataclass that implements `_value`, `_position` and `_assemble`; decoding and encoding of arrays,
+    checks and rounding are here, once.
+    """
+
+    name: str
+    """The canonical name; `parse_format(name)` gives the format back."""
+    bits: int
+    """Width of a code."""
+
+    @property
+    def dtype(self) -> np.dtype[np.unsignedinteger]:
+        """The smallest unsigned NumPy dtype that holds a code."""
+        return np.dtype(np.uint8 if self.bits <= 8 else np.uint16 if self.bits <= 16 else np.uint32)
+
+    @property
+    @abstractmethod
+    def precision(self) -> int:
+        """Most significand bits of a value, the leading one included."""
+
+    @property
+    @abstractmethod
+    def unit_exponent(self) -> int:
+        """The largest u such that every finite value is a multiple of 2^u."""
+
+    @property
+    @abstractmethod
+    def max(self) -> float:
+        """The largest finite value."""
+
+    @property
+    @abstractmethod
+    def min_normal(self) -> float:
+        """The smallest positive value of full precision (of a posit: the smallest positive value)."""
+
+    @property
+    @abstractmethod
+    def min_subnormal(self) -> float:
+        """The smallest positive value."""
+
+    @property
+    @abstractmethod
+    def has_inf(self) -> bool:
+        """Whether there are infinities."""
+
+    @property
+    @abstractmethod
+    def has_nan(self) -> bool:
+        """Whether there is a NaN (a posit's NaR counts as one)."""
+
+    @property
+    @abstractmethod
+    def nan_code(self) -> int:
+        """The code that NaN is encoded to (+0 where there is no NaN)."""
+
+    @abstractmethod
+    def _value(self, codes: NDArray[np.uint64]) -> NDArray[np.float64]:
+        """The values of codes that are known to be in range."""
+
+    @abstractmethod
+    def _position(self, magnitude: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """`low` and `rest` of finite non-negative magnitudes on the line of codes (see `pyhost.formats.rounding`)."""
+
+    @abstractmethod
+    def _assemble(
+        self, line: NDArray[np.uint64], x: NDArray[np.float64], rounding: Rounding, saturate: bool
+    ) -> NDArray[np.uint64]:
+        """Codes from rounded places on the line of codes, given the values they came from: sign, overflow, NaN."""
+
+    @cached_property
+    def _table(self) -> NDArray[np.float64]:
+        return self._value(np.arange(1 << self.bits, dtype=np.uint64))
+
+    def decode(self, codes: ArrayLike) -> NDArray[np.float64]:
+        """The values of `codes` (integers below 2^bits, any shape) as float64, exactly.
+
+        Raises FormatError where a code does not belong to the format.
+        """
+        codes = np.asarray(codes)
+        if codes.dtype.kind not in "ui":
+            raise FormatError(f"codes of {self.name} are integers, not {codes.dtype}")
+        if codes.dtype.kind == "i" or codes.dtype.itemsize * 8 > self.bits:
+            wrong = (codes < 0) | (codes >= 1 << self.bits) if codes.dtype.kind == "i" else codes >> self.bits != 0
+            if wrong.any():
+                code = int(codes[wrong].flat[0])
+                raise FormatError(f"{code:#x} is no code of {self.name}: they are 0x0 to {(1 << self.bits) - 1:#x}")
+        if self.bits <= _TABLE_BITS:
+            return np.asarray(self._table[codes])
+        return self._value(codes.astype(np.uint64))
+
+    def encode(
+        self,
+        x: ArrayLike,
+        rounding: Rounding = Rounding.NEAREST_EVEN,
+        saturate: bool = False,
+        *,
+        random: ArrayLike | None = None,
+        random_bits: int = 0,
+        exact: bool = False,
+    ) -> NDArray[np.unsignedinteger]:
+        """The codes of the values `x` (any shape, taken as float64), each rounded once, in `dtype`.
+
+        Beyond the largest finite value comes infinity, or NaN where the format has no infinity, or the largest
+        finite value where it has neither; with `saturate` always the largest finite value of that sign, for infinities
+        too. `random` (integers below 2^random_bits, broadcast against x) is for `Rounding.STOCHASTIC`. With `exact`,
+        raises FormatError for the first value that the format cannot hold.
+        """
+        with np.errstate(invalid="ignore"):  # signalling NaNs are as good as any
+            x = np.asarray(x, dtype=np.float64)
+        if random is not None:
+            random = np.broadcast_to(np.asarray(random, dtype=np.uint64), x.shape)
+        magnitude = np.where(np.isfinite(x), np.abs(x), 0.0)
+        low, rest = self._position(magnitude)
+        line = low + rounds_up(low, rest, np.signbit(x), rounding, random, random_bits)
+        codes = self._assemble(line, x, rounding, saturate).astype(self.dtype)
+        if exact:
+            held = self.decode(codes)
+            wrong = ~((held == x) | (np.isnan(held) & np.isnan(x)))
+            if wrong.any():
+                value = float(x[wrong].flat[0])
+                raise FormatError(f"{self.name} does not hold {value!r}: the nearest is {float(held[wrong].flat[0])!r}")
+        return codes

@@ -1,0 +1,204 @@
+"""Binary formats: value = (-1)^sign * 2^(exponent - bias) * 1.fraction, with subnormals below."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhost.formats.base import Format
+from pyhost.formats.errors import FormatError
+from pyhost.formats.rounding import Rounding, overflows
+
+__all__ = ["FINITE_SHAPES", "BinaryFormat", "Style"]
+
+Style = Literal["ieee", "fn", "fnuz", "finite"]
+
+FINITE_SHAPES = ((2, 1), (2, 3), (3, 2))
+"""(exponent bits, fraction bits) whose `fn` has no NaN either: the OCP microscaling elements."""
+
+_EXPONENT_LIMIT = 300
+"""Every finite value lies between 2^-limit and 2^limit, so that products and sums stay normal binary64 numbers."""
+
+
+@dataclass(frozen=True)
+class BinaryFormat(Format):
+    """`eXmY` and its variants: 1 sign bit, X exponent bits, Y fraction bits.
+
+    `style` says how codes are spent on specials: `ieee` on infinities and NaNs (exponent all ones), `fn` on NaN alone
+    (all ones), `fnuz` on NaN in the place of -0, `finite` on none. Without `subnormals`, codes with exponent 0 are
+    read as zero of their sign, and a result that rounds to one of them is written as that zero.
+    Sources: IEEE 754-2019; OCP 8-bit Floating Point 1.0 and Microscaling Formats 1.0; arXiv:2206.02915 (fnuz).
+
+    Raises FormatError for exponent_bits outside 2..8, fraction_bits outside 1..23, or a bias that puts values
+    outside 2^-300..2^300.
+    """
+
+    exponent_bits: int
+    fraction_bits: int
+    bias: int
+    style: Style = "ieee"
+    subnormals: bool = True
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.exponent_bits <= 8:
+            raise FormatError(f"a binary format has 2 to 8 exponent bits, not {self.exponent_bits}")
+        if not 1 <= self.fraction_bits <= 23:
+            raise FormatError(f"a binary format has 1 to 23 fraction bits, not {self.fraction_bits}")
+        if (self.style == "finite") != (self.style in ("fn", "finite") and self._shape in FINITE_SHAPES):
+            raise FormatError(f"style {self.style!r} is not defined for e{self.exponent_bits}m{self.fraction_bits}")
+        lowest, highest = _EXPONENT_LIMIT + 1 - self.fraction_bits, (1 << self.exponent_bits) - 1 - _EXPONENT_LIMIT
+        if not highest <= self.bias <= lowest:
+            raise FormatError(
+                f"bias {self.bias} puts values of e{self.exponent_bits}m{self.fraction_bits} outside "
+                f"2^-{_EXPONENT_LIMIT} to 2^{_EXPONENT_LIMIT}: it may be {highest} to {lowest}"
+            )
+
+    @staticmethod
+    def default_bias(exponent_bits: int, style: Style) -> int:
+        """2^(X-1) - 1, and one more for `fnuz`."""
+        return (1 << (exponent_bits - 1)) - (style != "fnuz")
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.exponent_bits, self.fraction_bits
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """`eXmY`, then `fn` or `fnuz`, then `bN` for another bias, then `nosub`."""
+        style = {"ieee": "", "finite": "fn"}.get(self.style, self.style)
+        bias = "" if self.bias == self.default_bias(self.exponent_bits, self.style) else f"b{self.bias}"
+        return f"e{self.exponent_bits}m{self.fraction_bits}{style}{bias}{'' if self.subnormals else 'nosub'}"
+
+    @property
+    def bits(self) -> int:  # type: ignore[override]
+        """1 + exponent_bits + fraction_bits."""
+        return 1 + self.exponent_bits + self.fraction_bits
+
+    @property
+    def precision(self) -> int:
+        """fraction_bits + 1."""
+        return self.fraction_bits + 1
+
+    @property
+    def unit_exponent(self) -> int:
+        """1 - bias - fraction_bits: the exponent of the smallest subnormal's unit."""
+        return 1 - self.bias - self.fraction_bits
+
+    @property
+    def _sign(self) -> int:
+        return 1 << (self.bits - 1)
+
+    @property
+    def _max_magnitude(self) -> int:
+        """The code of the largest finite value."""
+        match self.style:
+            case "ieee":
+                return self.inf_code - 1
+            case "fn":
+                return self._sign - 2
+            case _:
+                return self._sign - 1
+
+    @property
+    def inf_code(self) -> int:
+        """The code of +infinity; FormatError where the format has none."""
+        if self.style != "ieee":
+            raise FormatError(f"{self.name} has no infinity")
+        return ((1 << self.exponent_bits) - 1) << self.fraction_bits
+
+    @cached_property
+    def max(self) -> float:
+        """The largest finite value."""
+        return float(self._value(np.array([self._max_magnitude], dtype=np.uint64))[0])
+
+    @property
+    def min_normal(self) -> float:
+        """2^(1 - bias)."""
+        return float(2.0 ** (1 - self.bias))
+
+    @property
+    def min_subnormal(self) -> float:
+        """2^(1 - bias - fraction_bits); without subnormals, `min_normal`."""
+        return float(2.0**self.unit_exponent) if self.subnormals else self.min_normal
+
+    @property
+    def has_inf(self) -> bool:
+        """True for `ieee`."""
+        return self.style == "ieee"
+
+    @property
+    def has_nan(self) -> bool:
+        """False for `finite` only."""
+        return self.style != "finite"
+
+    @property
+    def nan_code(self) -> int:
+        """`ieee`: exponent all ones and the top fraction bit; `fn`: all ones, positive; `fnuz`: 100..0; else 0."""
+        match self.style:
+            case "ieee":
+                return self.inf_code | 1 << (self.fraction_bits - 1)
+            case "fn":
+                return self._sign - 1
+            case "fnuz":
+                return self._sign
+            case "finite":
+                return 0
+
+    def _value(self, codes: NDArray[np.uint64]) -> NDArray[np.float64]:
+        fraction = (codes & np.uint64((1 << self.fraction_bits) - 1)).astype(np.int64)
+        exponent = (codes >> np.uint64(self.fraction_bits)).astype(np.int64) & ((1 << self.exponent_bits) - 1)
+        negative = codes & np.uint64(self._sign) != 0
+        significand = fraction + (np.minimum(exponent, 1) << self.fraction_bits)
+        if not self.subnormals:
+            significand = np.where(exponent == 0, 0, significand)
+        shift = (np.maximum(exponent, 1) - self.bias - self.fraction_bits).astype(np.int32)
+        magnitude = np.ldexp(significand.astype(np.float64), shift)
+        match self.style:
+            case "ieee":
+                special = np.where(fraction == 0, np.inf, np.nan)
+                magnitude = np.where(exponent == (1 << self.exponent_bits) - 1, special, magnitude)
+            case "fn":
+                magnitude = np.where(codes & np.uint64(self._sign - 1) == self._sign - 1, np.nan, magnitude)
+            case "fnuz":
+                magnitude = np.where(codes == self._sign, np.nan, magnitude)
+            case "finite":
+                pass
+        values: NDArray[np.float64] = np.where(negative & ~np.isnan(magnitude), -magnitude, magnitude)
+        return values
+
+    def _position(self, magnitude: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        pattern = magnitude.view(np.uint64)
+        field = pattern >> np.uint64(52)
+        significand = (pattern & np.uint64((1 << 52) - 1)) + (np.minimum(field, 1) << np.uint64(52))
+        # Binades above the one that subnormals share with the smallest normals, and below it.
+        above = np.maximum(field, 1).astype(np.int64) - (1023 + 1 - self.bias)
+        dropped = (52 - self.fraction_bits - np.minimum(above, 0)).clip(max=127).astype(np.uint64)
+        below_64 = np.minimum(dropped, 63)
+        # The leading one of a normal number adds itself as the exponent's unit.
+        low = np.where(dropped < 64, significand >> below_64, 0)
+        low += np.maximum(above, 0).astype(np.uint64) << np.uint64(self.fraction_bits)
+        beyond = np.maximum(dropped, 64) - np.uint64(64)
+        far = significand >> beyond
+        far |= (far << beyond != significand).astype(np.uint64)
+        return low, np.where(dropped < 64, significand << (np.uint64(64) - below_64), far)
+
+    def _assemble(
+        self, line: NDArray[np.uint64], x: NDArray[np.float64], rounding: Rounding, saturate: bool
+    ) -> NDArray[np.uint64]:
+        negative, infinite, nan = np.signbit(x), np.isinf(x), np.isnan(x)
+        largest = np.uint64(self._max_magnitude)
+        beyond = infinite | ((line > largest) & overflows(negative, rounding))
+        codes = np.minimum(line, largest)
+        if not self.subnormals:
+            codes = np.where(codes >> np.uint64(self.fraction_bits) == 0, np.uint64(0), codes)
+        if saturate or self.style == "finite":
+            codes = np.where(beyond, largest, codes)
+        elif self.has_inf:
+            codes = np.where(beyond, np.uint64(self.inf_code), codes)
+        else:
+            nan = nan | beyond
+        signed = negative & (codes != 0) if self.style == "fnuz" else negative
+        codes = codes | (signed.astype(np.uint64) << np.uint64(self.bits - 1))
+        return np.where(nan, np.uint64(self.nan_code), codes)
