@@ -1,0 +1,111 @@
+"""Types of a job's fields: what each accepts, in which words it refuses, and how it is written back."""
+
+import re
+from difflib import get_close_matches
+from math import frexp, isfinite
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+
+from pyhost.errors import FloatsocError
+from pyhost.formats import parse_format
+
+__all__ = [
+    "AccumulatorName",
+    "ArrayExtent",
+    "ByteCount",
+    "DataSource",
+    "FormatName",
+    "FormatNames",
+    "Memory",
+    "ModelName",
+    "PowerOfTwo",
+    "nearest",
+]
+
+_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_ARRAY_EXTENTS = (2, 4, 8, 16)
+_DATA_SETS = ("digits", "fashion-mnist")
+
+
+def nearest(given: object, allowed: list[str]) -> str:
+    """What to say of a name that is not `allowed`: the one that was probably meant, and all of them."""
+    near = get_close_matches(str(given), allowed, n=1)
+    return f"{f'did you mean {near[0]}? ' if near else ''}allowed: {', '.join(allowed)}"
+
+
+def _parse_size(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    match = re.fullmatch(r"(\d+) *(B|KiB|MiB|GiB)", given.strip())
+    if not match:
+        raise ValueError(f'a size is a whole number and a unit, like "4 MiB"; units: {", ".join(_UNITS)}')
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _write_size(size: int) -> str:
+    unit = next(unit for unit in reversed(_UNITS) if size % _UNITS[unit] == 0)
+    return f"{size // _UNITS[unit]} {unit}"
+
+
+def _canonical_format(given: str) -> str:
+    try:
+        return parse_format(given).name
+    except FloatsocError as error:
+        raise ValueError(str(error)) from error
+
+
+def _check_accumulator(given: str) -> str:
+    return given if given == "exact" else _canonical_format(given)
+
+
+def _check_distinct(given: tuple[str, ...]) -> tuple[str, ...]:
+    if repeated := next((name for name in given if given.count(name) > 1), None):
+        raise ValueError(f"{repeated} is listed more than once")
+    return given
+
+
+def _check_extent(given: int) -> int:
+    if given not in _ARRAY_EXTENTS:
+        raise ValueError(f"allowed: {', '.join(map(str, _ARRAY_EXTENTS))}")
+    return given
+
+
+def _check_power_of_two(given: float) -> float:
+    if not (isfinite(given) and given > 0 and frexp(given)[0] == 0.5):
+        raise ValueError("must be a power of two, like 1.0 or 1024.0, so that scaling is exact")
+    return given
+
+
+def _check_memory(given: str) -> str:
+    if given != "sram":
+        raise ValueError("allowed: sram, the only main memory there is today")
+    return given
+
+
+def _check_model(given: str) -> str:
+    from pyhost.plan.models import MODELS  # here: the plan's modules import this one's package
+
+    if given not in MODELS:
+        raise ValueError(nearest(given, list(MODELS)))
+    return given
+
+
+def _check_data(given: str) -> str:
+    if given not in _DATA_SETS and not Path(given).exists():
+        raise ValueError(f"no such file; allowed: {', '.join(_DATA_SETS)}, the path of an .npz or IDX file")
+    return given
+
+
+ByteCount = Annotated[
+    int, BeforeValidator(_parse_size), PlainSerializer(_write_size), Field(ge=2**18, le=2**28, multiple_of=2**12)
+]
+FormatName = Annotated[str, AfterValidator(_canonical_format)]
+FormatNames = Annotated[tuple[FormatName, ...], Field(strict=False, min_length=1), AfterValidator(_check_distinct)]
+AccumulatorName = Annotated[str, AfterValidator(_check_accumulator)]
+ArrayExtent = Annotated[int, AfterValidator(_check_extent)]
+PowerOfTwo = Annotated[float, AfterValidator(_check_power_of_two)]
+Memory = Annotated[str, AfterValidator(_check_memory)]
+ModelName = Annotated[str, AfterValidator(_check_model)]
+DataSource = Annotated[str, AfterValidator(_check_data)]

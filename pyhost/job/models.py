@@ -1,0 +1,158 @@
+"""The tables of a job file, and the job of a single matrix product."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pyhost.job.fields import (
+    AccumulatorName,
+    ArrayExtent,
+    ByteCount,
+    DataSource,
+    FormatName,
+    FormatNames,
+    Memory,
+    ModelName,
+    PowerOfTwo,
+)
+from pyhost.job.validate import CrossFieldError, merge, validate
+
+__all__ = ["Accelerator", "Formats", "GemmJob", "Job", "Network", "Product", "Soc", "Training"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Soc(_Table):
+    """[soc]: the processor and its memory."""
+
+    cpu: Literal["minimal", "lite", "standard", "full"] = "full"
+    main_ram: ByteCount = 4 * 2**20
+    memory: Memory = "sram"
+
+
+class Accelerator(_Table):
+    """[accelerator]: an array of `rows` x `columns` processing elements; not built where it is not enabled."""
+
+    enabled: bool = True
+    rows: ArrayExtent = 8
+    columns: ArrayExtent = 8
+    formats: FormatNames = ("e4m3fn", "e5m2")
+    accumulator: AccumulatorName = "exact"
+
+
+class Network(_Table):
+    """[network]: what is trained, on how many images a step."""
+
+    model: ModelName = "cnn-digits"
+    batch: int = Field(default=16, ge=1, le=65535)
+
+
+class Formats(_Table):
+    """[formats]: of tensors. `result` is that of products which firmware goes on working with."""
+
+    activation: FormatName = "e4m3fn"
+    weight: FormatName = "e4m3fn"
+    gradient: FormatName = "e5m2"
+    result: FormatName = "e8m23"
+    master_weight: FormatName = "e8m23"
+    overflow: Literal["saturate", "ieee"] = "saturate"
+
+
+class Training(_Table):
+    """[training]: data, optimiser and the seed of everything random."""
+
+    data: DataSource = "digits"
+    optimizer: Literal["sgd"] = "sgd"
+    learning_rate: float = Field(default=0.1, gt=0, allow_inf_nan=False)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    loss_scale: PowerOfTwo = 1.0
+    seed: int = Field(default=1, ge=0, lt=2**32)
+
+
+class _Buildable(_Table):
+    """What determines the hardware, whatever runs on it."""
+
+    soc: Soc = Soc()
+    accelerator: Accelerator = Accelerator()
+
+    def _operands(self) -> Iterator[tuple[str, str]]:
+        """(dotted name of the field, format) of everything that the accelerator must be able to read."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _check_operands(self) -> Self:
+        supported = self.accelerator.formats
+        problems = [
+            (
+                name,
+                f"{format_} is not among accelerator.formats ({', '.join(supported)}): add it or use one of them",
+            )
+            for name, format_ in self._operands()
+            if self.accelerator.enabled and format_ not in supported
+        ]
+        if problems:
+            raise CrossFieldError(problems)
+        return self
+
+    def with_changes(self, changes: Mapping[str, object]) -> Self:
+        """A copy with some fields changed, e.g. {'accelerator.enabled': False}; JobError if that makes no valid job."""
+        return validate(type(self), merge(self.to_dict(), changes), lambda name: f"change of {name}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain tables, as in a job file: what `result.json` records and `load_job` reads back."""
+        return self.model_dump()
+
+
+class Job(_Buildable):
+    """One training step, and where it runs. `Job()` is the default job; hashable, equal when all fields are."""
+
+    network: Network = Network()
+    formats: Formats = Formats()
+    training: Training = Training()
+
+    def _operands(self) -> Iterator[tuple[str, str]]:
+        for name in ("activation", "weight", "gradient"):
+            yield f"formats.{name}", getattr(self.formats, name)
+
+    @property
+    def result_formats(self) -> tuple[str, ...]:
+        """Formats that products are written in: forward and weight gradient, input gradient."""
+        return tuple(dict.fromkeys((self.formats.result, self.formats.gradient)))
+
+
+class Product(_Table):
+    """[product]: D[m, n] = round_d(2^scale * (C[m, n] + sum over k of A[m, k] * B[k, n])), `jobs` times."""
+
+    m: int = Field(ge=1, le=65535)
+    n: int = Field(ge=1, le=65535)
+    k: int = Field(ge=1, le=65535)
+    a: FormatName = "e4m3fn"
+    b: FormatName = "e4m3fn"
+    c: FormatName | None = None
+    d: FormatName = "e8m23"
+    transpose: Literal["NN", "NT", "TN", "TT"] = "NN"
+    scale: int = Field(default=0, ge=-126, le=127)
+    overflow: Literal["saturate", "ieee"] = "ieee"
+    jobs: int = Field(default=1, ge=1, le=1000)
+    stall: float = Field(default=0.0, ge=0, lt=1)
+    seed: int = Field(default=1, ge=0, lt=2**32)
+
+
+class GemmJob(_Buildable):
+    """Matrix products of random operands, on the accelerator alone."""
+
+    product: Product
+
+    def _operands(self) -> Iterator[tuple[str, str]]:
+        yield "product.a", self.product.a
+        yield "product.b", self.product.b
+
+    @property
+    def result_formats(self) -> tuple[str, ...]:
+        """Formats of D and C; those of the default job where they suffice, so that its hardware serves."""
+        needed = tuple(dict.fromkeys(name for name in (self.product.d, self.product.c) if name))
+        usual = Job().result_formats
+        return usual if set(needed) <= {*usual, *self.accelerator.formats} else needed
