@@ -1,0 +1,56 @@
+"""What can vary in the SoC. What is not here cannot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from accel_rtl.config import AcceleratorConfig
+
+__all__ = ["CPU_VARIANTS", "MAIN_RAM_ORIGIN", "MEMORIES", "SocConfig"]
+
+CPU_VARIANTS = ("minimal", "lite", "standard", "full")
+MEMORIES = ("sram",)
+MAIN_RAM_ORIGIN = 0x4000_0000
+_SMALLEST_RAM, _LARGEST_RAM = 1 << 16, 1 << 28
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocConfig:
+    """A SoC. Raises ValueError, naming the field, for a value that is not allowed.
+
+    cpu: VexRiscv variant; `minimal` has no caches and no multiplier, `lite` an instruction cache,
+    `standard` both caches, `full` also the counters of cycles and retired instructions.
+    main_ram: bytes, a power of two from 64 KiB to 256 MiB, at MAIN_RAM_ORIGIN.
+    memory: what main RAM is made of; "sram" answers a read after one cycle, then a word each cycle.
+    accelerator: its configuration, or None for a SoC without.
+    clock_frequency: Hz; divides a board's console rate, and turns cycles into seconds in reports.
+    """
+
+    cpu: str = "full"
+    main_ram: int = 4 << 20
+    memory: str = "sram"
+    accelerator: AcceleratorConfig | None = None
+    clock_frequency: int = 100_000_000
+
+    def __post_init__(self) -> None:
+        if self.cpu not in CPU_VARIANTS:
+            raise ValueError(f"cpu {self.cpu!r} is not one of {', '.join(CPU_VARIANTS)}")
+        if self.memory not in MEMORIES:
+            raise ValueError(f"memory {self.memory!r} is not one of {', '.join(MEMORIES)}")
+        if not _SMALLEST_RAM <= self.main_ram <= _LARGEST_RAM or self.main_ram.bit_count() != 1:
+            raise ValueError(f"main_ram {self.main_ram} is not a power of two from 64 KiB to 256 MiB")
+        if self.clock_frequency <= 0:
+            raise ValueError(f"clock_frequency {self.clock_frequency} is not positive")
+
+    @classmethod
+    def from_json(cls, text: str) -> SocConfig:
+        """The configuration written as a JSON object with the fields' names; missing ones take their default."""
+        values: Mapping[str, Any] = json.loads(text)
+        unknown = values.keys() - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown key {min(unknown)!r} in the configuration of the SoC")
+        accelerator = values.get("accelerator")
+        return cls(**{**values, "accelerator": accelerator and AcceleratorConfig.from_dict(accelerator)})

@@ -1,0 +1,89 @@
+// The simulated SoC behind a C ABI: pyhost/targets/verilator.py is its caller.
+// Instances are independent of each other; one instance is for one thread at a time.
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include "Vsoc.h"
+#include "Vsoc___024root.h"
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+namespace {
+
+class Simulation {
+  public:
+    Simulation() {
+        model.serial_source_ready = 1;
+        reset();
+    }
+
+    // Leaves the SoC in its first cycle after reset; main RAM keeps its contents.
+    void reset() {
+        constexpr int reset_cycles = 4;
+        model.sys_rst = 1;
+        for (int i = 0; i < reset_cycles; i++)
+            tick();
+        model.sys_rst = 0;
+        model.eval();
+        console.clear();
+        cycles = 0;
+    }
+
+    void step(uint64_t count) {
+        for (uint64_t i = 0; i < count; i++)
+            tick();
+        cycles += count;
+    }
+
+    auto &ram() { return model.rootp->soc__DOT__main_ram; }
+    uint32_t program_counter() const { return model.rootp->soc__DOT__VexRiscv__DOT__memory_to_writeBack_PC; }
+
+    VerilatedContext context;
+    Vsoc model{&context};
+    std::string console; // printed and not yet fetched
+    uint64_t cycles = 0;
+
+  private:
+    void tick() {
+        if (model.serial_source_valid)
+            console.push_back(static_cast<char>(model.serial_source_data));
+        // Both edges in one evaluation: the accelerator's clock is the system's, gated.
+        model.accelerator_clk = model.accelerator_clock_enable;
+        model.sys_clk = 1;
+        model.eval();
+        model.accelerator_clk = 0;
+        model.sys_clk = 0;
+        model.eval();
+    }
+};
+
+} // namespace
+
+EXPORT Simulation *soc_create() { return new Simulation; }
+
+EXPORT void soc_destroy(Simulation *soc) { delete soc; }
+
+EXPORT void soc_reset(Simulation *soc) { soc->reset(); }
+
+EXPORT void soc_step(Simulation *soc, uint64_t cycles) { soc->step(cycles); }
+
+EXPORT uint64_t soc_cycles(const Simulation *soc) { return soc->cycles; }
+
+EXPORT uint32_t soc_program_counter(const Simulation *soc) { return soc->program_counter(); }
+
+// Main RAM's bytes, little endian like the SoC; valid as long as the simulation is.
+EXPORT void *soc_ram(Simulation *soc) { return &soc->ram(); }
+
+EXPORT uint64_t soc_ram_bytes(Simulation *soc) { return sizeof soc->ram(); }
+
+// Probability times 65536 that the accelerator's memory port holds up a handshake in a cycle.
+EXPORT void soc_set_stall(Simulation *soc, uint16_t probability) { soc->model.stall = probability; }
+
+// Move up to `size` bytes of console output to `buffer` and return how many.
+EXPORT uint64_t soc_console(Simulation *soc, char *buffer, uint64_t size) {
+    const uint64_t count = soc->console.copy(buffer, size);
+    soc->console.erase(0, count);
+    return count;
+}

@@ -1,0 +1,51 @@
+"""The SoC, assembled with LiteX, whatever it runs on: a platform lends it clocks and a console."""
+
+from accel_rtl import Accelerator
+from litex.soc.integration.soc import SoCRegion
+from litex.soc.integration.soc_core import SoCCore
+
+from soc.config import MAIN_RAM_ORIGIN, SocConfig
+from soc.cycle_counter import CycleCounter
+from soc.ram import MainRam
+
+__all__ = ["FloatSoc"]
+
+_BUS_TIMEOUT = 1024
+"""Cycles until an access that nobody answers becomes a bus error, and so a trap: main RAM needs 2, a register 3."""
+
+
+class FloatSoc(SoCCore):
+    """VexRiscv, main RAM, console, cycle counter and, if the configuration has one, the accelerator.
+
+    | what            | where                                                              |
+    |-----------------|--------------------------------------------------------------------|
+    | main RAM        | 0x40000000; the CPU starts at its first word                       |
+    | registers       | 0xf0000000: `uart`, `cycle_counter`, `accelerator`                 |
+    | clock domains   | `sys`, and `accelerator`: the same clock, gated while it has no job |
+
+    platform: its `clocking()` makes the clock domains, and `console` names LiteX's UART.
+    """
+
+    def __init__(self, config: SocConfig, platform):
+        super().__init__(
+            platform,
+            config.clock_frequency,
+            bus_bursting=True,
+            bus_timeout=_BUS_TIMEOUT,
+            cpu_type="vexriscv",
+            cpu_variant=config.cpu,
+            cpu_reset_address=MAIN_RAM_ORIGIN,
+            integrated_sram_size=0,
+            uart_name=platform.console,
+            with_timer=False,
+            with_ctrl=False,
+        )
+        self.crg = platform.clocking()
+        self.cycle_counter = CycleCounter()
+        port = None
+        if config.accelerator is not None:
+            self.accelerator = Accelerator(config.accelerator, memory_bytes=config.main_ram)
+            self.comb += self.crg.accelerator_enable.eq(self.accelerator.clock_enable)
+            port = self.accelerator.port
+        self.ram = MainRam(config.main_ram, port=port, stall=self.crg.stall)
+        self.bus.add_slave("main_ram", self.ram.bus, SoCRegion(origin=MAIN_RAM_ORIGIN, size=config.main_ram))
