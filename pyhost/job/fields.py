@@ -6,10 +6,10 @@ from math import frexp, isfinite
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from pyhost.errors import FloatsocError
-from pyhost.formats import parse_format
+from pyhost.formats import BinaryFormat, parse_format
 
 __all__ = [
     "AccumulatorName",
@@ -51,9 +51,12 @@ def _write_size(size: int) -> str:
 
 def _canonical_format(given: str) -> str:
     try:
-        return parse_format(given).name
+        format_ = parse_format(given)
     except FloatsocError as error:
         raise ValueError(str(error)) from error
+    if not isinstance(format_, BinaryFormat):
+        raise ValueError("hardware and firmware compute in binary formats only (eXmY, eXmYfn, eXmYfnuz)")
+    return format_.name
 
 
 def _check_accumulator(given: str) -> str:
@@ -92,8 +95,9 @@ def _check_model(given: str) -> str:
     return given
 
 
-def _check_data(given: str) -> str:
-    if given not in _DATA_SETS and not Path(given).exists():
+def _check_data(given: str, info: ValidationInfo) -> str:
+    recorded = info.context and info.context.get("recorded")  # what has been run stays readable without its data
+    if given not in _DATA_SETS and not recorded and not Path(given).exists():
         raise ValueError(f"no such file; allowed: {', '.join(_DATA_SETS)}, the path of an .npz or IDX file")
     return given
 

@@ -1,0 +1,261 @@
+"""The object behind result.json (schema 1): what ran, what it cost, and whether it was equal.
+
+Cycles are cycles of the SoC's clock, energies picojoules, times seconds. What is not known is None (null), never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from pyhost.errors import FloatsocError, JobError
+from pyhost.job import GemmJob, Job
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "SCHEMA",
+    "AcceleratorCounters",
+    "KernelResult",
+    "Mismatch",
+    "Number",
+    "Result",
+    "Seconds",
+    "Speedup",
+    "Step",
+    "Totals",
+    "TrainResult",
+    "read_result",
+    "speedups",
+]
+
+SCHEMA: Final = 1
+
+
+@dataclass(frozen=True)
+class Number:
+    """An element of a tensor: its code and the value that this code has in the tensor's format."""
+
+    code: int
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mismatch:
+    """A tensor that differs from the golden model's: how many of its elements do, and the first that does."""
+
+    kernel: str
+    kernel_index: int
+    tensor: str
+    format: str
+    index: tuple[int, ...]
+    expected: Number
+    actual: Number
+    different: int
+    elements: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceleratorCounters:
+    """What the accelerator counted in a kernel: see struct accelerator_counters."""
+
+    cycles: int
+    busy: int
+    wait_a: int
+    wait_b: int
+    wait_store: int
+    dma_beats: int
+    bus_wait: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelResult:
+    """One kernel of the plan. `macs` counts multiply-adds of matrix products, 0 elsewhere; `cycles` is the SoC's count."""
+
+    index: int
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    macs: int
+    cycles: int | None = None
+    predicted_cycles: int | None = None
+    instructions: int | None = None
+    accelerator: AcceleratorCounters | None = None
+    energy_pj: Mapping[str, float] | None = None
+    bit_exact: bool | None = None
+
+    @property
+    def macs_per_cycle(self) -> float | None:
+        """Multiply-adds a cycle of the whole kernel; None for a kernel without any."""
+        return self.macs / self.cycles if self.macs and self.cycles else None
+
+    def utilization(self, elements: int) -> float | None:
+        """macs / (elements * cycles while a job ran): the share of the array's `elements` that did useful work."""
+        job = self.accelerator
+        return self.macs / (elements * job.cycles) if job and job.cycles else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Of the whole step. `cycles` runs from the first kernel's start to the last one's end."""
+
+    cycles: int | None
+    macs: int
+    macs_per_cycle: float | None
+    utilization: float | None
+    energy_pj: float | None = None
+    predicted_cycles: int | None = None
+
+    @classmethod
+    def of(cls, kernels: Iterable[KernelResult], *, cycles: int | None, elements: int) -> Totals:
+        """Sums over `kernels`; utilization is that of an array of `elements` while its jobs ran."""
+        kernels = tuple(kernels)
+        macs = sum(kernel.macs for kernel in kernels)
+        jobs = [(kernel.macs, kernel.accelerator.cycles) for kernel in kernels if kernel.accelerator]
+        available = elements * sum(cycles for _, cycles in jobs)
+        predictions = [kernel.predicted_cycles for kernel in kernels]
+        return cls(
+            cycles=cycles,
+            macs=macs,
+            macs_per_cycle=macs / cycles if cycles else None,
+            utilization=sum(macs for macs, _ in jobs) / available if available else None,
+            predicted_cycles=sum(p for p in predictions if p is not None) if None not in predictions else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seconds:
+    """Where the time went on the host; `build` is 0 where everything came from the cache."""
+
+    build: float | None = None
+    load: float | None = None
+    run: float | None = None
+    golden: float | None = None
+    total: float | None = None
+    simulated_cycles_per_second: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Document:
+    """What every result file says about itself."""
+
+    __pydantic_config__: ClassVar = ConfigDict(ser_json_inf_nan="strings", extra="forbid")
+
+    schema: Literal[1] = SCHEMA
+    floatsoc_version: str = field(default_factory=lambda: version("floatsoc"))
+    target: str
+    environment: Mapping[str, str | None] = field(default_factory=dict)
+    seconds: Seconds = Seconds()
+    mismatches: tuple[Mismatch, ...] = ()
+    directory: Path | None = field(default=None, compare=False)
+    """Where the run was recorded; not part of the file."""
+
+    def to_json(self) -> str:
+        """The text of the file. Infinities and NaN, which JSON lacks, are the strings Infinity, -Infinity and NaN."""
+        return TypeAdapter(type(self)).dump_json(self, indent=1, exclude={"directory"}).decode() + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """The result of a file's text; JobError where it is none of schema 1."""
+        try:
+            return TypeAdapter(cls).validate_json(text, context={"recorded": True})
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "text"
+            raise JobError(f"not a result of schema {SCHEMA}: {where}: {first['msg']}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(_Document):
+    """A job on a target, compared with the golden model: `floatsoc run` and `floatsoc gemm`.
+
+    `bit_exact` is None where nothing was compared (the golden target itself). `loss` is the mean over the batch,
+    before the update.
+    """
+
+    job: Job | GemmJob
+    bit_exact: bool | None
+    kernels: tuple[KernelResult, ...]
+    totals: Totals
+    loss: float | None = None
+
+    @property
+    def elements(self) -> int:
+        """Processing elements of the array, 0 where there is none."""
+        accelerator = self.job.accelerator
+        return accelerator.rows * accelerator.columns if accelerator.enabled else 0
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a kernel, the accelerator's counters in columns `accelerator.busy`, ...; needs pandas."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise FloatsocError("to_frame() needs pandas: pip install 'floatsoc[frame]'") from error
+        return pd.json_normalize([asdict(kernel) for kernel in self.kernels]).set_index("index")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of a training run; `accuracy` is that of the batch, before the update."""
+
+    step: int
+    loss: float
+    accuracy: float | None
+    cycles: int | None
+    bit_exact: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult(_Document):
+    """Many steps of a job: `floatsoc train`. `bit_exact` covers the steps that were compared."""
+
+    job: Job
+    bit_exact: bool | None
+    steps: tuple[Step, ...]
+
+
+def read_result(directory: str | Path) -> Result | TrainResult:
+    """What a run directory (or its result.json) holds; JobError where it is none."""
+    path = Path(directory)
+    file = path / "result.json" if path.is_dir() else path
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError as error:
+        raise JobError(f"{path}: not a run directory: there is no {file}") from error
+    except OSError as error:
+        raise JobError(f"{file}: cannot be read: {error.strerror}") from error
+    kind: type[Result | TrainResult] = TrainResult if b'"steps"' in text else Result
+    try:
+        return replace(kind.from_json(text), directory=file.parent)
+    except JobError as error:
+        raise JobError(f"{file}: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speedup:
+    """One kernel with and without the accelerator: cycles of both, and baseline_cycles / cycles."""
+
+    name: str
+    cycles: int
+    baseline_cycles: int
+
+    @property
+    def factor(self) -> float:
+        """How many times fewer cycles than the baseline."""
+        return self.baseline_cycles / self.cycles
+
+
+def speedups(result: Result, baseline: Result) -> tuple[Speedup, ...]:
+    """The kernels of `result` against those of the same names in `baseline`, in order; needs both cycle counts."""
+    before = {kernel.name: kernel.cycles for kernel in baseline.kernels}
+    return tuple(
+        Speedup(name=kernel.name, cycles=kernel.cycles, baseline_cycles=cycles)
+        for kernel in result.kernels
+        if kernel.cycles and (cycles := before.get(kernel.name))
+    )
