@@ -122,13 +122,13 @@ class Format(ABC):
 
         Beyond the largest finite value comes infinity, or NaN where the format has no infinity, or the largest
         finite value where it has neither; with `saturate` always the largest finite value of that sign, for infinities
-        too. `random` (integers below 2^random_bits, broadcast against x) is for `Rounding.STOCHASTIC`. With `exact`,
+        too. `random` (integers below 2^random_bits, broadcast with x) is for `Rounding.STOCHASTIC`. With `exact`,
         raises FormatError for the first value that the format cannot hold.
         """
         with np.errstate(invalid="ignore"):  # signalling NaNs are as good as any
             x = np.asarray(x, dtype=np.float64)
         if random is not None:
-            random = np.broadcast_to(np.asarray(random, dtype=np.uint64), x.shape)
+            x, random = np.broadcast_arrays(x, np.asarray(random, dtype=np.uint64))
         magnitude = np.where(np.isfinite(x), np.abs(x), 0.0)
         low, rest = self._position(magnitude)
         line = low + rounds_up(low, rest, np.signbit(x), rounding, random, random_bits)

@@ -64,9 +64,9 @@ def _add_product(acc: _Values, a: _Values, b: _Values, accumulator: Format) -> _
     x, y, z = (np.where(finite, v, 0.0) for v in (acc, a, b))
     sums = _odd(_integers(x, unit) + _integers(y, unit // 2) * _integers(z, unit // 2), unit)
     with np.errstate(invalid="ignore", over="ignore"):
-        # IEEE arithmetic on the signs alone: of an exact zero, of an infinity, and NaN.
+        # IEEE arithmetic on the signs alone: what an exact zero, an infinity or NaN looks like.
         signs = _sign(acc) + _sign(a) * _sign(b)
-    sums = np.where(finite, np.where(sums == 0, signs * 0.0, sums), signs)
+    sums = np.where(finite & (sums != 0), sums, signs)
     return accumulator.decode(accumulator.encode(sums))
 
 

@@ -1,0 +1,76 @@
+"""Formats against ml_dtypes: every code decoded, all 2^16 binary16 and 2^21 random binary32 values cast."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+from pyhost.formats import parse_format
+
+SEED = 20260211
+PEERS = {
+    "e5m2": ml_dtypes.float8_e5m2,
+    "e4m3fn": ml_dtypes.float8_e4m3fn,
+    "e4m3": ml_dtypes.float8_e4m3,
+    "e3m4": ml_dtypes.float8_e3m4,
+    "e5m2fnuz": ml_dtypes.float8_e5m2fnuz,
+    "e4m3fnuz": ml_dtypes.float8_e4m3fnuz,
+    "e4m3fnuzb11": ml_dtypes.float8_e4m3b11fnuz,
+    "e2m1fn": ml_dtypes.float4_e2m1fn,
+    "e2m3fn": ml_dtypes.float6_e2m3fn,
+    "e3m2fn": ml_dtypes.float6_e3m2fn,
+    "e5m10": np.float16,
+    "e8m7": ml_dtypes.bfloat16,
+}
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_decode_agrees_with_ml_dtypes(name: str) -> None:
+    number_format = parse_format(name)
+    codes = np.arange(1 << number_format.bits, dtype=number_format.dtype)
+    expected = codes.view(PEERS[name]).astype(np.float64)
+    values = number_format.decode(codes)
+    assert np.array_equal(values, expected, equal_nan=True)
+    number = ~np.isnan(expected)
+    assert np.array_equal(np.signbit(values[number]), np.signbit(expected[number]))
+
+
+def test_binary32_decodes_as_numpy_reads_it() -> None:
+    rng = np.random.default_rng(SEED)
+    codes = rng.integers(0, 1 << 32, 1 << 16, dtype=np.uint32)
+    number_format = parse_format("e8m23")
+    expected = codes.view(np.float32)
+    with np.errstate(invalid="ignore"):
+        assert np.array_equal(number_format.decode(codes), expected.astype(np.float64), equal_nan=True)
+    number = ~np.isnan(expected)
+    assert np.array_equal(number_format.encode(expected)[number], codes[number]), f"seed {SEED}"
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_encode_agrees_with_ml_dtypes(name: str) -> None:
+    rng = np.random.default_rng(SEED)
+    number_format = parse_format(name)
+    with np.errstate(invalid="ignore", over="ignore"):
+        x = np.concatenate(
+            [
+                np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32),
+                rng.integers(0, 1 << 32, 1 << 21, dtype=np.uint32).view(np.float32),
+                # Most random patterns lie far outside an 8-bit format: as many inside.
+                (number_format.max * rng.uniform(-1.1, 1.1, 1 << 18)).astype(np.float32),
+                (number_format.min_normal * rng.uniform(-4, 4, 1 << 18)).astype(np.float32),
+            ]
+        )
+        expected = x.astype(PEERS[name]).view(number_format.dtype)
+        codes = number_format.encode(x)
+    # Payloads and signs of NaN are not compared: ours is canonical, also where an overflow made it.
+    nan = np.isnan(number_format.decode(codes))
+    assert np.array_equal(nan, np.isnan(number_format.decode(expected))), f"seed {SEED}"
+    wrong = np.flatnonzero((codes != expected) & ~nan & ~np.isnan(x))
+    assert wrong.size == 0, f"seed {SEED}: {x[wrong[:1]]} gave {codes[wrong[:1]]}, not {expected[wrong[:1]]}"
+    assert (codes[np.isnan(x)] == number_format.nan_code).all()
+
+
+def test_encode_agrees_with_numpy_from_float64_to_binary16_and_binary32() -> None:
+    rng = np.random.default_rng(SEED)
+    x = rng.standard_normal(1 << 18) * 2.0 ** rng.integers(-160, 140, 1 << 18)
+    with np.errstate(over="ignore"):
+        assert np.array_equal(parse_format("e8m23").encode(x), x.astype(np.float32).view(np.uint32)), f"seed {SEED}"
+        assert np.array_equal(parse_format("e5m10").encode(x), x.astype(np.float16).view(np.uint16)), f"seed {SEED}"
