@@ -20,7 +20,7 @@ class MainRam(LiteXModule):
     other's writes from the next cycle on.
     """
 
-    autocsr_exclude = {"storage"}  # LiteX would map it a second time, among the registers
+    autocsr_exclude = ("storage",)  # LiteX would map it a second time, among the registers
 
     def __init__(self, size, *, port=None, stall=None):
         self.bus = wishbone.Interface(data_width=32, address_width=32, addressing="word", bursting=True)

@@ -1,9 +1,9 @@
 """The SoC, assembled with LiteX, whatever it runs on: a platform lends it clocks and a console."""
 
-from accel_rtl import Accelerator
 from litex.soc.integration.soc import SoCRegion
 from litex.soc.integration.soc_core import SoCCore
 
+from accel_rtl import Accelerator
 from soc.config import MAIN_RAM_ORIGIN, SocConfig
 from soc.cycle_counter import CycleCounter
 from soc.ram import MainRam

@@ -82,8 +82,9 @@ def _locked(entry: Path, progress: Callable[[str], None]) -> Iterator[None]:
             progress(f"waiting for another process that builds the same {entry.parent.name}")
             lock.acquire()
     except OSError as error:
+        reason = error.strerror or error
         raise BuildError(
-            f"cannot write the cache {cache_root()} ({error.strerror or error}); set FLOATSOC_CACHE to another directory"
+            f"cannot write the cache {cache_root()} ({reason}); set FLOATSOC_CACHE to another directory"
         ) from error
     try:
         yield
