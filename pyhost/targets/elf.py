@@ -66,6 +66,10 @@ class ElfImage:
             if segment["p_type"] == "PT_LOAD" and segment["p_memsz"]
         )
 
+    def has_symbol(self, name: str) -> bool:
+        """Whether there is such a symbol."""
+        return name in self._symbols
+
     def symbol(self, name: str) -> int:
         """Address of a symbol."""
         return _look_up(self._symbols, name, "symbol", self.path)

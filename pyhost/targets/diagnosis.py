@@ -1,0 +1,75 @@
+"""What to tell the user when a program does not get where it should: all on one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pyhost.targets.base import Target
+
+__all__ = ["console_tail", "fault", "position"]
+
+_CONSOLE_LENGTH = 200
+
+# The RISC-V Instruction Set Manual, Volume II: Privileged Architecture, table of mcause values.
+_TRAP_CAUSES = {
+    0: "instruction address misaligned",
+    1: "instruction access fault",
+    2: "illegal instruction",
+    3: "breakpoint",
+    4: "load address misaligned",
+    5: "load access fault",
+    6: "store address misaligned",
+    7: "store access fault",
+    11: "environment call",
+}
+
+
+def fault(target: Target) -> str | None:
+    """What the firmware says went wrong, or None while nothing has."""
+    mailbox = _mailbox(target)
+    if mailbox is None or target.image is None:
+        return None
+    states = target.image.enum("state")
+    if mailbox["state"] == states["STATE_TRAP"]:
+        cause = int(mailbox["trap_cause"])
+        where = target.image.function_at(int(mailbox["trap_pc"]))
+        what = _TRAP_CAUSES.get(cause, f"trap {cause:#x}")
+        return f"{what} at {where}, value {int(mailbox['trap_value']):#010x}, {_kernel(mailbox)}"
+    if mailbox["state"] == states["STATE_FAILED"]:
+        names = {value: name for name, value in target.image.enum("plan_error").items()}
+        error = names.get(int(mailbox["error"]), int(mailbox["error"]))
+        return f"{error} (accelerator error {int(mailbox['accelerator_error'])}), {_kernel(mailbox)}"
+    return None
+
+
+def position(target: Target) -> str:
+    """Where the program is: function and line, and the kernel it is in."""
+    parts = []
+    if target.program_counter is not None and target.image is not None:
+        parts.append(f"at {target.image.function_at(target.program_counter)}")
+    mailbox = _mailbox(target)
+    if mailbox is not None and target.image is not None:
+        running = mailbox["state"] == target.image.enum("state")["STATE_RUNNING"]
+        parts.append(_kernel(mailbox) if running else "no kernel running")
+    return ", ".join(parts) or "position unknown"
+
+
+def console_tail(target: Target) -> str:
+    """The end of what the program printed, to be appended to a message; empty if it printed nothing."""
+    text = target.console.strip()
+    return f"; console: {text[-_CONSOLE_LENGTH:]!r}" if text else ""
+
+
+def _kernel(mailbox: Any) -> str:
+    return f"kernel {int(mailbox['current'])}"
+
+
+def _mailbox(target: Target) -> Any | None:
+    """The firmware's mailbox as it is now, or None for a program without one."""
+    if target.image is None or not target.image.has_symbol("mailbox"):
+        return None
+    dtype = target.image.layout("mailbox").dtype
+    return np.frombuffer(target.read(target.image.symbol("mailbox"), dtype.itemsize), dtype)[0]
