@@ -76,7 +76,7 @@ class AcceleratorCounters:
 
 @dataclass(frozen=True, kw_only=True)
 class KernelResult:
-    """One kernel of the plan. `macs` counts multiply-adds of matrix products, 0 elsewhere; `cycles` is the SoC's count."""
+    """One kernel of the plan. `macs` counts the multiply-adds of matrix products and is 0 for every other kernel."""
 
     index: int
     name: str

@@ -1,0 +1,227 @@
+"""Results in a terminal."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pyhost.job import GemmJob, Job
+from pyhost.profile import Mismatch, Number, Result, Step, TrainResult, speedups
+from pyhost.report.tables import bar, count, facts, percent, ratio, table, yes
+
+__all__ = ["show_baseline", "show_result", "show_training", "verdict"]
+
+_MISMATCHES_SHOWN = 5
+_STEPS_SHOWN = 20
+
+
+def verdict(result: Result | TrainResult) -> Text:
+    """One line: equal or not, and how much was compared."""
+    if isinstance(result, TrainResult):
+        compared = sum(step.bit_exact is not None for step in result.steps)
+        what = f"{compared} of {len(result.steps)} steps compared with the golden model"
+    else:
+        compared = sum(kernel.bit_exact is not None for kernel in result.kernels)
+        what = f"{compared} kernels compared with the golden model"
+    match result.bit_exact:
+        case True:
+            return Text.assemble(("EXACT", "bold green"), f"  {what}: every bit equal")
+        case False:
+            tensors = f"{len(result.mismatches)} tensor{'s' if len(result.mismatches) != 1 else ''}"
+            return Text.assemble(("NOT EQUAL", "bold red"), f"  {what}: {tensors} differ")
+    return Text.assemble(("NOT COMPARED", "bold yellow"), "  these are the golden model's own results")
+
+
+def show_result(result: Result, console: Console) -> None:
+    """The verdict, what ran, what it cost, and the table of kernels (for `floatsoc gemm`, of jobs)."""
+    totals = result.totals
+    console.print(verdict(result))
+    console.print()
+    console.print(
+        facts(
+            *_job_facts(result.job),
+            ("hardware", _hardware(result.job) if result.target != "golden" else None),
+            ("target", result.target),
+            ("loss", None if result.loss is None else f"{result.loss:.6g}"),
+            ("cycles", f"{totals.cycles:,}" if totals.cycles else None),
+            ("MACs", f"{totals.macs:,}" + (f", {totals.macs_per_cycle:.2f} a cycle" if totals.macs_per_cycle else "")),
+            (
+                "array",
+                f"{totals.utilization:.0%} of its elements at work while a job ran" if totals.utilization else None,
+            ),
+            *_time_facts(result),
+        )
+    )
+    _show_mismatches(result.mismatches, console)
+    console.print()
+    console.print(_job_table(result) if isinstance(result.job, GemmJob) else _kernel_table(result, console))
+    _show_directory(result, console)
+
+
+def show_baseline(result: Result, baseline: Result, console: Console) -> None:
+    """Cycles with and without the accelerator, kernel by kernel, and the speed-up of the whole step."""
+    cycles, before = result.totals.cycles, baseline.totals.cycles
+    console.print()
+    console.print("In firmware alone:", verdict(baseline))
+    _show_mismatches(baseline.mismatches, console)
+    console.print()
+    console.print(
+        table(
+            ("kernel", "firmware alone", "accelerator", "speed-up"),
+            [
+                (row.name, count(row.baseline_cycles), count(row.cycles), f"{row.factor:,.1f} x")
+                for row in speedups(result, baseline)
+            ],
+            footer=("step", count(before), count(cycles), f"{before / cycles:,.1f} x" if cycles and before else ""),
+        )
+    )
+
+
+def show_training(result: TrainResult, console: Console) -> None:
+    """The verdict and the curve of loss and accuracy; of long runs, evenly spaced steps."""
+    console.print(verdict(result))
+    console.print()
+    hardware = _hardware(result.job) if result.target != "golden" else None
+    console.print(
+        facts(*_job_facts(result.job), ("hardware", hardware), ("target", result.target), *_time_facts(result))
+    )
+    _show_mismatches(result.mismatches, console)
+    console.print()
+    console.print(_curve(result.steps, console))
+    _show_directory(result, console)
+
+
+def _job_facts(job: Job | GemmJob) -> Iterator[tuple[str, str]]:
+    if isinstance(job, GemmJob):
+        p = job.product
+        addend = f" + C {p.c}" if p.c else ""
+        yield "product", f"{p.m} x {p.n} x {p.k} {p.transpose}, seed {p.seed}"
+        yield "formats", f"A {p.a} * B {p.b}{addend} -> D {p.d}, scale 2^{p.scale}, overflow {p.overflow}"
+    else:
+        formats = job.formats
+        yield "network", f"{job.network.model}, batch {job.network.batch}, on {job.training.data}"
+        yield "formats", f"activation {formats.activation}, weight {formats.weight}, gradient {formats.gradient}"
+    accumulator = job.accelerator.accumulator
+    yield "accumulator", accumulator if accumulator == "exact" else f"chain of {accumulator}"
+
+
+def _hardware(job: Job | GemmJob) -> str:
+    accelerator = job.accelerator
+    array = f"array of {accelerator.rows} x {accelerator.columns}" if accelerator.enabled else "no accelerator"
+    return f"VexRiscv {job.soc.cpu}, {array}"
+
+
+def _time_facts(result: Result | TrainResult) -> Iterator[tuple[str, str]]:
+    seconds = result.seconds
+    spent = [(name, getattr(seconds, name)) for name in ("build", "load", "run", "golden", "total")]
+    if known := [f"{name} {value:.1f} s" for name, value in spent if value is not None]:
+        yield "time", ", ".join(known)
+    if seconds.simulated_cycles_per_second:
+        yield "speed", f"{seconds.simulated_cycles_per_second / 1e6:.2f} million cycles simulated a second"
+
+
+def _kernel_table(result: Result, console: Console) -> Table:
+    totals = result.totals
+
+    def share(cycles: int | None) -> str:
+        return (
+            f"{bar(cycles / totals.cycles, console, 8)} {cycles / totals.cycles:5.1%}"
+            if cycles and totals.cycles
+            else ""
+        )
+
+    return table(
+        ("kernel", "cycles", "share of step", "MACs", "a cycle", "array", "exact"),
+        [
+            (
+                kernel.name,
+                count(kernel.cycles),
+                share(kernel.cycles),
+                count(kernel.macs or None),
+                ratio(kernel.macs_per_cycle),
+                percent(kernel.utilization(result.elements)),
+                yes(kernel.bit_exact),
+            )
+            for kernel in result.kernels
+        ],
+        footer=(
+            "step",
+            count(totals.cycles),
+            "",
+            count(totals.macs),
+            ratio(totals.macs_per_cycle),
+            percent(totals.utilization),
+            yes(result.bit_exact),
+        ),
+        wrong=[kernel.bit_exact is False for kernel in result.kernels],
+    )
+
+
+def _job_table(result: Result) -> Table:
+    rows = []
+    for kernel in result.kernels:
+        job = kernel.accelerator
+        waits = (job.busy, job.wait_a, job.wait_b, job.wait_store, job.bus_wait) if job else (None,) * 5
+        rows.append(
+            (
+                str(kernel.index + 1),
+                count(job.cycles if job else kernel.cycles),
+                percent(kernel.utilization(result.elements)),
+                *map(count, waits),
+                yes(kernel.bit_exact),
+            )
+        )
+    return table(
+        ("job", "cycles", "array", "busy", "wait A", "wait B", "store", "bus", "exact"),
+        rows,
+        wrong=[kernel.bit_exact is False for kernel in result.kernels],
+    )
+
+
+def _curve(steps: Sequence[Step], console: Console) -> Table:
+    shown = min(_STEPS_SHOWN, len(steps))
+    chosen = [steps[round(i * (len(steps) - 1) / max(shown - 1, 1))] for i in range(shown)]
+    top = max((step.loss for step in steps), default=0.0)
+    return table(
+        ("step", "loss", "", "accuracy", "cycles", "exact"),
+        [
+            (
+                str(step.step),
+                f"{step.loss:.4f}",
+                bar(step.loss / top, console, 24) if top > 0 else "",
+                percent(step.accuracy),
+                count(step.cycles),
+                yes(step.bit_exact),
+            )
+            for step in chosen
+        ],
+        wrong=[step.bit_exact is False for step in chosen],
+        left=(2,),
+    )
+
+
+def _show_mismatches(mismatches: Sequence[Mismatch], console: Console) -> None:
+    for mismatch in mismatches[:_MISMATCHES_SHOWN]:
+        console.print()
+        console.print(f"kernel {mismatch.kernel} (number {mismatch.kernel_index})", style="red", highlight=False)
+        console.print(
+            facts(
+                ("  tensor", f"{mismatch.tensor}, {mismatch.format}"),
+                ("  differ", f"{mismatch.different:,} of {mismatch.elements:,} elements"),
+                ("  first", f"[{', '.join(map(str, mismatch.index))}]".replace("[", r"\[")),
+                ("  expected", _number(mismatch.expected)),
+                ("  actual", _number(mismatch.actual)),
+            )
+        )
+    if (rest := len(mismatches) - _MISMATCHES_SHOWN) > 0:
+        console.print(f"\nand {rest} more tensors: all are in result.json", highlight=False)
+
+
+def _show_directory(result: Result | TrainResult, console: Console) -> None:
+    if result.directory:
+        console.print(f"\nrecorded in {result.directory}", highlight=False, soft_wrap=True)
+
+
+def _number(number: Number) -> str:
+    return f"code {number.code:#x}, value {number.value!r}"
