@@ -25,7 +25,6 @@ __all__ = [
 ]
 
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_ARRAY_EXTENTS = (2, 4, 8, 16)
 _DATA_SETS = ("digits", "fashion-mnist")
 
 
@@ -42,6 +41,12 @@ def _parse_size(given: object) -> object:
     if not match:
         raise ValueError(f'a size is a whole number and a unit, like "4 MiB"; units: {", ".join(_UNITS)}')
     return int(match[1]) * _UNITS[match[2]]
+
+
+def _check_size(given: int) -> int:
+    if not 2**16 <= given <= 2**28 or given.bit_count() != 1:
+        raise ValueError("must be a power of two from 64 KiB to 256 MiB")
+    return given
 
 
 def _write_size(size: int) -> str:
@@ -66,12 +71,6 @@ def _check_accumulator(given: str) -> str:
 def _check_distinct(given: tuple[str, ...]) -> tuple[str, ...]:
     if repeated := next((name for name in given if given.count(name) > 1), None):
         raise ValueError(f"{repeated} is listed more than once")
-    return given
-
-
-def _check_extent(given: int) -> int:
-    if given not in _ARRAY_EXTENTS:
-        raise ValueError(f"allowed: {', '.join(map(str, _ARRAY_EXTENTS))}")
     return given
 
 
@@ -102,13 +101,13 @@ def _check_data(given: str, info: ValidationInfo) -> str:
     return given
 
 
-ByteCount = Annotated[
-    int, BeforeValidator(_parse_size), PlainSerializer(_write_size), Field(ge=2**18, le=2**28, multiple_of=2**12)
-]
+ByteCount = Annotated[int, BeforeValidator(_parse_size), AfterValidator(_check_size), PlainSerializer(_write_size)]
 FormatName = Annotated[str, AfterValidator(_canonical_format)]
-FormatNames = Annotated[tuple[FormatName, ...], Field(strict=False, min_length=1), AfterValidator(_check_distinct)]
+FormatNames = Annotated[
+    tuple[FormatName, ...], Field(strict=False, min_length=1, max_length=8), AfterValidator(_check_distinct)
+]
 AccumulatorName = Annotated[str, AfterValidator(_check_accumulator)]
-ArrayExtent = Annotated[int, AfterValidator(_check_extent)]
+ArrayExtent = Annotated[int, Field(ge=1, le=32)]
 PowerOfTwo = Annotated[float, AfterValidator(_check_power_of_two)]
 Memory = Annotated[str, AfterValidator(_check_memory)]
 ModelName = Annotated[str, AfterValidator(_check_model)]

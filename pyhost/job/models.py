@@ -1,10 +1,12 @@
 """The tables of a job file, and the job of a single matrix product."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from math import frexp
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pyhost.formats import parse_format
 from pyhost.job.fields import (
     AccumulatorName,
     ArrayExtent,
@@ -72,6 +74,22 @@ class Training(_Table):
     seed: int = Field(default=1, ge=0, lt=2**32)
 
 
+EXACT_ACCUMULATOR_LIMIT = 256
+"""Bits of the widest exact accumulator that the accelerator is generated with."""
+
+
+def exact_accumulator_bits(formats: Iterable[str]) -> int:
+    """Bits of a fixed-point accumulator in which no sum of 65,535 products and an addend of `formats` rounds.
+
+    With 2^-b the least positive value and 2^t the leading bit of the largest one: 2 (b + t) + 2 precision + 16 + 1,
+    that is the range of products, 16 bits of growth and the sign.
+    """
+    parsed = [parse_format(name) for name in formats]
+    bottom = max(0, *(1 - frexp(format_.min_subnormal)[1] for format_ in parsed))
+    top = max(0, *(frexp(format_.max)[1] - 1 for format_ in parsed))
+    return 2 * (bottom + top) + 2 * max(format_.precision for format_ in parsed) + 17
+
+
 class _Buildable(_Table):
     """What determines the hardware, whatever runs on it."""
 
@@ -83,16 +101,21 @@ class _Buildable(_Table):
         raise NotImplementedError
 
     @model_validator(mode="after")
-    def _check_operands(self) -> Self:
+    def _check_hardware(self) -> Self:
         supported = self.accelerator.formats
         problems = [
-            (
-                name,
-                f"{format_} is not among accelerator.formats ({', '.join(supported)}): add it or use one of them",
-            )
+            (name, f"{format_} is not among accelerator.formats ({', '.join(supported)}): add it or use one of them")
             for name, format_ in self._operands()
             if self.accelerator.enabled and format_ not in supported
         ]
+        if self.accelerator.accumulator == "exact":
+            operands = supported if self.accelerator.enabled else [format_ for _, format_ in self._operands()]
+            bits = exact_accumulator_bits(operands)
+            if bits > EXACT_ACCUMULATOR_LIMIT:
+                text = (
+                    f"exact accumulation of {', '.join(operands)} takes {bits} bits, {EXACT_ACCUMULATOR_LIMIT} at most"
+                )
+                problems.append(("accelerator.accumulator", f'{text}: use narrower formats or a chain like "e8m23"'))
         if problems:
             raise CrossFieldError(problems)
         return self
