@@ -15,8 +15,10 @@
 
 #include <stdint.h>
 
-#define PLAN_MAGIC 0x464c5350u /* "FLSP" */
-#define FORMAT_LIMIT 16        /* entries of the mailbox's format table */
+#define FORMAT_LIMIT 16 /* entries of the mailbox's format table */
+
+/* "FLSP": the host says that the mailbox holds a plan. An enumerator, so that the host reads it from the DWARF. */
+enum plan_magic { PLAN_MAGIC = 0x464c5350 };
 
 /* How a format spends its codes on infinities, NaNs and -0. */
 enum format_style {
@@ -180,7 +182,10 @@ struct softmax_cross_entropy {
     uint32_t scale; /* binary32 code: loss scale / batch */
 };
 
-/* v = momentum * v + g;  w = w - learning_rate * v;  both stored in place (each product and sum rounded) */
+/*
+ * v = momentum * v + g;  w = w - learning_rate * v;  both stored in place. Each product and sum is rounded to
+ * binary32; the second line works on the v of the first, before it is rounded to velocity's format.
+ */
 struct sgd {
     struct tensor weight, velocity, gradient;
     uint32_t learning_rate, momentum; /* binary32 codes */
@@ -242,7 +247,8 @@ enum plan_error {
     ERROR_KERNEL_KIND = 2, /* unknown kind */
     ERROR_ACCELERATOR = 3, /* the accelerator refused: accelerator_error has its code */
     ERROR_FORMAT = 4,      /* format index out of range, or its table entry malformed */
-    ERROR_ACCUMULATOR = 5, /* the exact accumulator cannot hold this product in software */
+    ERROR_ACCUMULATOR = 5, /* mailbox.accumulator is no enum accumulator_kind, or its format malformed */
+    ERROR_ARGUMENT = 6,    /* a size is 0 that must not be, or a label is no class */
 };
 
 enum accumulator_kind {
