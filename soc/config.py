@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from accel_rtl.config import AcceleratorConfig
+from pyhost.errors import FloatsocError
 
-__all__ = ["CPU_VARIANTS", "MAIN_RAM_ORIGIN", "MEMORIES", "SocConfig"]
+__all__ = ["CPU_VARIANTS", "MAIN_RAM_ORIGIN", "MEMORIES", "SocConfig", "SocConfigError"]
 
 CPU_VARIANTS = ("minimal", "lite", "standard", "full")
 MEMORIES = ("sram",)
@@ -17,9 +18,13 @@ MAIN_RAM_ORIGIN = 0x4000_0000
 _SMALLEST_RAM, _LARGEST_RAM = 1 << 16, 1 << 28
 
 
+class SocConfigError(FloatsocError):
+    """A SoC that cannot be generated as asked."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SocConfig:
-    """A SoC. Raises ValueError, naming the field, for a value that is not allowed.
+    """A SoC. Raises SocConfigError, naming the field, for a value that is not allowed.
 
     cpu: VexRiscv variant; `minimal` has no caches and no multiplier, `lite` an instruction cache,
     `standard` both caches, `full` also the counters of cycles and retired instructions.
@@ -37,20 +42,23 @@ class SocConfig:
 
     def __post_init__(self) -> None:
         if self.cpu not in CPU_VARIANTS:
-            raise ValueError(f"cpu {self.cpu!r} is not one of {', '.join(CPU_VARIANTS)}")
+            raise SocConfigError(f"cpu {self.cpu!r} is not one of {', '.join(CPU_VARIANTS)}")
         if self.memory not in MEMORIES:
-            raise ValueError(f"memory {self.memory!r} is not one of {', '.join(MEMORIES)}")
+            raise SocConfigError(f"memory {self.memory!r} is not one of {', '.join(MEMORIES)}")
         if not _SMALLEST_RAM <= self.main_ram <= _LARGEST_RAM or self.main_ram.bit_count() != 1:
-            raise ValueError(f"main_ram {self.main_ram} is not a power of two from 64 KiB to 256 MiB")
+            raise SocConfigError(f"main_ram {self.main_ram} is not a power of two from 64 KiB to 256 MiB")
         if self.clock_frequency <= 0:
-            raise ValueError(f"clock_frequency {self.clock_frequency} is not positive")
+            raise SocConfigError(f"clock_frequency {self.clock_frequency} is not positive")
 
     @classmethod
     def from_json(cls, text: str) -> SocConfig:
         """The configuration written as a JSON object with the fields' names; missing ones take their default."""
-        values: Mapping[str, Any] = json.loads(text)
+        try:
+            values: Mapping[str, Any] = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SocConfigError(f"the SoC's configuration is not JSON: {error}") from None
         unknown = values.keys() - {field.name for field in fields(cls)}
         if unknown:
-            raise ValueError(f"unknown key {min(unknown)!r} in the configuration of the SoC")
+            raise SocConfigError(f"the SoC's configuration: unknown field {min(unknown)!r}")
         accelerator = values.get("accelerator")
-        return cls(**{**values, "accelerator": accelerator and AcceleratorConfig.from_dict(accelerator)})
+        return cls(**{**values, "accelerator": accelerator and AcceleratorConfig.from_json(json.dumps(accelerator))})

@@ -103,7 +103,9 @@ class ElfImage:
         return sorted(
             (symbol["st_value"], symbol.name)
             for symbol in self._iterate_symbols()
-            if symbol["st_info"]["type"] in ("STT_FUNC", "STT_NOTYPE") and symbol["st_shndx"] in code
+            if symbol["st_shndx"] in code
+            and symbol["st_info"]["type"] in ("STT_FUNC", "STT_NOTYPE")
+            and not symbol.name.startswith((".", "$"))  # the compiler's own labels
         )
 
     @cached_property

@@ -1,0 +1,145 @@
+"""From a description of hardware to what a target runs: Verilog, shared library, firmware. Cached by content.
+
+Generating hardware and compiling are processes of their own, run in the cache's directories: the
+packages `soc`, `accel_rtl` and `firmware` may lie where nobody can write.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from firmware.build import TOOLCHAINS, compile_command, linker_script
+from pyhost.cosim.cache import cache_root, cached, content_key, source_digest
+from pyhost.cosim.hardware import Hardware
+from pyhost.cosim.tools import run_tool
+from pyhost.cosim.verilate import verilate
+from pyhost.errors import BuildError
+
+__all__ = ["SocArtefacts", "build_firmware", "build_soc", "generate_soc"]
+
+_GENERATORS = ("litex", "migen", "pythondata-cpu-vexriscv")
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class SocArtefacts:
+    """A built SoC. `directory` has soc.v, csr.json, csr.h and regions.ld; `library` is the simulation."""
+
+    hardware: Hardware
+    directory: Path
+    library: Path
+
+
+def build_soc(hardware: Hardware, progress: Progress = lambda message: None) -> SocArtefacts:
+    """Generate and verilate a SoC, or find it in the cache. `progress` is told what takes time.
+
+    Raises BuildError.
+    """
+    directory = generate_soc(hardware, progress)
+    sources = _package("soc")
+    library = verilate(
+        [directory / "soc.v", sources / "simulation.vlt"],
+        sources / "simulation.cpp",
+        top="soc",
+        library="libsoc.so",
+        progress=progress,
+    )
+    return SocArtefacts(hardware, directory, library)
+
+
+def generate_soc(hardware: Hardware, progress: Progress = lambda message: None) -> Path:
+    """The directory with the SoC's Verilog and the files that describe it to software. Raises BuildError."""
+    sources = [_package(name) for name in ("soc", "accel_rtl", "pyhost.formats")]
+    key = content_key(
+        hardware.to_json(), source_digest(sources), sys.version, *(version(package) for package in _GENERATORS)
+    )
+
+    def build(directory: Path) -> None:
+        progress("generating the SoC")
+        configuration = directory / "config.json"
+        configuration.write_text(hardware.to_json())
+        run_tool(
+            [sys.executable, "-m", "soc", "--config", configuration, "--output", directory],
+            cwd=directory,
+            timeout=300,
+            purpose="generating the SoC",
+            environment={"PYTHONPATH": _python_path(), "PYTHONHASHSEED": "0"},
+        )
+
+    return cached("soc", key, build, progress)
+
+
+def build_firmware(artefacts: SocArtefacts, toolchain: str = "zig", progress: Progress = lambda message: None) -> Path:
+    """The firmware's ELF for a SoC. toolchain: "zig" (from PyPI) or "gcc" (riscv64-unknown-elf-gcc).
+
+    Raises BuildError.
+    """
+    if toolchain not in TOOLCHAINS:
+        raise BuildError(f"toolchain {toolchain!r} is not one of {', '.join(TOOLCHAINS)}")
+    script = linker_script((artefacts.directory / "regions.ld").read_text())
+    key = content_key(
+        toolchain,
+        _compiler_version(toolchain),
+        artefacts.hardware.cpu,
+        script,
+        source_digest([_package("firmware"), artefacts.directory / "csr.h"]),
+    )
+
+    def build(directory: Path) -> None:
+        progress(f"compiling the firmware with {toolchain}")
+        script_file = directory / "firmware.ld"
+        script_file.write_text(script)
+        run_tool(
+            compile_command(
+                toolchain=toolchain,
+                cpu=artefacts.hardware.cpu,
+                include=artefacts.directory,
+                script=script_file,
+                output=directory / "firmware.elf",
+            ),
+            cwd=directory,
+            timeout=600,
+            purpose="compiling the firmware",
+            environment=_zig_cache(),
+        )
+
+    return cached("firmware", key, build, progress) / "firmware.elf"
+
+
+def _compiler_version(toolchain: str) -> str:
+    if toolchain == "zig":
+        return version("ziglang")
+    return run_tool(
+        ["riscv64-unknown-elf-gcc", "-dumpfullversion"],
+        cwd=Path.cwd(),
+        timeout=30,
+        purpose="asking the compiler for its version",
+    )
+
+
+def _zig_cache() -> dict[str, str]:
+    """Zig keeps its own cache of the run-time library; it belongs below ours."""
+    directory = str(cache_root() / "zig")
+    return {"ZIG_GLOBAL_CACHE_DIR": directory, "ZIG_LOCAL_CACHE_DIR": directory}
+
+
+def _package(name: str) -> Path:
+    """Directory of a package's sources, without importing it."""
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise BuildError(f"the package {name} is missing; install floatsoc again")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _python_path() -> str:
+    """So that the generator sees the same packages as this process, however they were found."""
+    inherited = os.environ.get("PYTHONPATH")
+    root = str(_package("soc").parent)
+    return f"{root}{os.pathsep}{inherited}" if inherited else root
