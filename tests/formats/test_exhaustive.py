@@ -1,10 +1,12 @@
 """Formats of 8 bits and fewer against exact rationals: every code, every midpoint and its neighbours, every mode."""
 
+import itertools
 from bisect import bisect_right
 from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from pyhost.formats import BinaryFormat, Rounding, parse_format
 
 BINARY = ["e5m2", "e4m3", "e3m4", "e2m5", "e4m3fn", "e5m2fn", "e3m2fn", "e2m3fn", "e2m1fn", "e4m3fnuz", "e5m2fnuz"]
@@ -56,7 +58,7 @@ def inputs(line: list[Fraction]) -> list[Fraction]:
     """Every value, every midpoint, and points close to both on either side; and far beyond."""
     points = [
         *line,
-        *((low + high) / 2 for low, high in zip(line, line[1:], strict=False)),
+        *((low + high) / 2 for low, high in itertools.pairwise(line)),
         line[-1] * 2,
         line[-1] * 100,
     ]

@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+
 from pyhost.formats import parse_format
 
 SEED = 20260211

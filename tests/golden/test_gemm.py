@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import softfloatpy
 from numpy.typing import NDArray
+
 from pyhost.formats import Format, FormatError, parse_format
 from pyhost.golden import Chain, Exact, GoldenError, gemm
 
