@@ -1,9 +1,11 @@
 """The training kernels other than matrix products: the specification of `firmware/plan.h` in NumPy.
 
 Arrays are codes of the stated formats. Arithmetic is binary32 with one rounding an operation, in the order written in
-plan.h: reductions run one element after the other (`np.add.accumulate` is sequential, `np.sum` is not), exp and log are the
-project's own. `load` is exact for every format up to binary32; `store` rounds to nearest even.
+plan.h: reductions run one element after the other (`np.add.accumulate` is sequential, `np.sum` is not), exp and log are
+the project's own. `load` is exact for every format up to binary32; `store` rounds to nearest even.
 """
+
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,8 @@ __all__ = [
 
 Codes = NDArray[np.unsignedinteger]
 Binary32 = NDArray[np.float32]
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
@@ -73,7 +77,7 @@ def relu_gradient(y: Codes, y_format: Format, dy: Codes) -> Codes:
     return np.where((values > 0) | np.isnan(values), dy, np.zeros((), dy.dtype))
 
 
-def _windows(x: NDArray[np.generic], window: int) -> NDArray[np.generic]:
+def _windows(x: NDArray[Scalar], window: int) -> NDArray[Scalar]:
     """x[n, h, w, c] as [n, h / window, w / window, c, window * window], the edge that remains cut off."""
     n, height, width, channels = x.shape
     rows, columns = height // window, width // window
@@ -88,7 +92,8 @@ def _winners(x: Codes, x_format: Format, window: int) -> NDArray[np.intp]:
     ranked = np.where(np.isnan(values), np.inf, values)
     # An infinity must not tie with a NaN: NaNs win even over it.
     ranked = np.where(np.isposinf(values), np.finfo(np.float64).max, ranked)
-    return np.argmax(ranked, axis=-1)
+    winners: NDArray[np.intp] = np.argmax(ranked, axis=-1)
+    return winners
 
 
 def max_pool(x: Codes, x_format: Format, window: int) -> Codes:
@@ -98,8 +103,7 @@ def max_pool(x: Codes, x_format: Format, window: int) -> Codes:
 
 def max_pool_gradient(x: Codes, x_format: Format, dy: Codes, window: int) -> Codes:
     """dx = dy at the winner of each window of x, +0 elsewhere; dy and dx share a format."""
-    n, height, width, channels = x.shape
-    _, rows, columns, _ = dy.shape
+    n, rows, columns, channels = dy.shape
     spread = np.zeros((*dy.shape, window * window), dy.dtype)
     np.put_along_axis(spread, _winners(x, x_format, window)[..., None], dy[..., None], axis=-1)
     dx = np.zeros(x.shape, dy.dtype)
@@ -126,7 +130,7 @@ def softmax_cross_entropy(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         shifted = z - z.max(axis=1, keepdims=True)
         e = exp(shifted)
-        total = np.add.accumulate(np.hstack((np.zeros_like(e[:, :1]), e)), axis=1)[:, -1:]
+        total: Binary32 = np.add.accumulate(np.hstack((np.zeros_like(e[:, :1]), e)), axis=1)[:, -1:]
         onehot = np.zeros_like(z)
         onehot[rows, labels] = _ONE
         gradient = np.float32(scale) * (e / total - onehot)
@@ -145,7 +149,7 @@ def sgd(
     momentum: float,
     overflow: str,
 ) -> tuple[Codes, Codes]:
-    """(weight, velocity) after v = momentum * v + g; w = w - learning_rate * v, with v not yet rounded to its format."""
+    """(weight, velocity) after v = momentum * v + g; w = w - learning_rate * v, before v is rounded for storage."""
     with np.errstate(over="ignore", invalid="ignore"):
         v = np.float32(momentum) * load(velocity, velocity_format) + load(gradient, gradient_format)
         w = load(weight, weight_format) - np.float32(learning_rate) * v

@@ -1,6 +1,7 @@
 """The golden model of a plan: the same kernel calls, in NumPy, on named tensors."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +29,13 @@ from pyhost.plan.tensors import Tensor
 __all__ = ["execute", "steps"]
 
 Codes = NDArray[np.unsignedinteger]
+Engine = Literal["fast", "reference"]
 Memory = MutableMapping[str, Codes]
 
 
-def execute(plan: Plan, memory: Mapping[str, Codes], *, accumulator: Accumulator, engine: str = "fast") -> dict[str, Codes]:
+def execute(
+    plan: Plan, memory: Mapping[str, Codes], *, accumulator: Accumulator, engine: Engine = "fast"
+) -> dict[str, Codes]:
     """All tensors after one step of `plan` from `memory` (its inputs and state), which is left as it was."""
     after = dict(memory)
     for _ in steps(plan, after, accumulator=accumulator, engine=engine):
@@ -39,7 +43,7 @@ def execute(plan: Plan, memory: Mapping[str, Codes], *, accumulator: Accumulator
     return after
 
 
-def steps(plan: Plan, memory: Memory, *, accumulator: Accumulator, engine: str = "fast") -> Iterator[Kernel]:
+def steps(plan: Plan, memory: Memory, *, accumulator: Accumulator, engine: Engine = "fast") -> Iterator[Kernel]:
     """Execute `plan` on `memory` in place, one kernel for each item taken."""
     for kernel in plan.kernels:
         results = _run(kernel.call, memory, accumulator, engine)
@@ -53,7 +57,7 @@ def _format(tensor: Tensor) -> Format:
     return tensor.format
 
 
-def _product(call: Gemm, memory: Memory, accumulator: Accumulator, engine: str) -> Codes:
+def _product(call: Gemm, memory: Memory, accumulator: Accumulator, engine: Engine) -> Codes:
     a = call.a.gather(memory[call.a.tensor.name], *((call.m, call.k) if call.a.k_minor else (call.k, call.m)))
     b = call.b.gather(memory[call.b.tensor.name], *((call.n, call.k) if call.b.k_minor else (call.k, call.n)))
     return gemm(
@@ -71,7 +75,7 @@ def _product(call: Gemm, memory: Memory, accumulator: Accumulator, engine: str) 
     )
 
 
-def _run(call: Call, memory: Memory, accumulator: Accumulator, engine: str) -> tuple[Codes, ...]:
+def _run(call: Call, memory: Memory, accumulator: Accumulator, engine: Engine) -> tuple[Codes, ...]:
     def codes(tensor: Tensor) -> Codes:
         return memory[tensor.name]
 

@@ -7,6 +7,7 @@ model can execute a plan that lies nowhere; `pyhost.plan.pack` turns both into w
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from math import prod
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ __all__ = [
     "MaxPool",
     "MaxPoolGradient",
     "Operand",
+    "Overflow",
     "Plan",
     "Relu",
     "ReluGradient",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 Codes = NDArray[np.unsignedinteger]
+Overflow = Literal["ieee", "saturate"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +98,7 @@ class Gemm:
     d: Tensor
     c: Tensor | None = None
     scale: int = 0
-    overflow: str = "ieee"
+    overflow: Overflow = "ieee"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +107,7 @@ class Convert:
 
     x: Tensor
     y: Tensor
-    overflow: str
+    overflow: Overflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +118,7 @@ class Bias:
     bias: Tensor
     y: Tensor
     channels: int
-    overflow: str
+    overflow: Overflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +128,7 @@ class BiasGradient:
     gradient: Tensor
     bias_gradient: Tensor
     channels: int
-    overflow: str
+    overflow: Overflow
     scale: float
 
 
@@ -135,7 +138,7 @@ class Relu:
 
     x: Tensor
     y: Tensor
-    overflow: str
+    overflow: Overflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +187,7 @@ class SoftmaxCrossEntropy:
     loss: Tensor
     rows: int
     classes: int
-    overflow: str
+    overflow: Overflow
     scale: float
 
 
@@ -197,20 +200,11 @@ class Sgd:
     gradient: Tensor
     learning_rate: float
     momentum: float
-    overflow: str
+    overflow: Overflow
 
 
 Call = (
-    Gemm
-    | Convert
-    | Bias
-    | BiasGradient
-    | Relu
-    | ReluGradient
-    | MaxPool
-    | MaxPoolGradient
-    | SoftmaxCrossEntropy
-    | Sgd
+    Gemm | Convert | Bias | BiasGradient | Relu | ReluGradient | MaxPool | MaxPoolGradient | SoftmaxCrossEntropy | Sgd
 )
 
 _OUTPUTS: dict[type, tuple[str, ...]] = {

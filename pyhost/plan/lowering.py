@@ -27,6 +27,7 @@ from pyhost.plan.calls import (
     Kernel,
     MaxPoolGradient,
     Operand,
+    Overflow,
     Plan,
     ReluGradient,
     Sgd,
@@ -54,7 +55,7 @@ class TensorFormats(Protocol):
     @property
     def result(self) -> str: ...
     @property
-    def overflow(self) -> str: ...
+    def overflow(self) -> Overflow: ...
 
 
 class TrainingSettings(Protocol):
@@ -222,7 +223,9 @@ class _Lowering:
     def gemm(self, name: str, m: int, n: int, k: int, a: Operand, b: Operand, d: Tensor, scale: int = 0) -> Kernel:
         for extent, what in ((m, "rows"), (n, "columns"), (k, "terms")):
             if not 1 <= extent <= 65535:
-                raise JobError(f"{name}: a product with {extent:,} {what}; an extent can be 1 to 65,535: lower network.batch")
+                raise JobError(
+                    f"{name}: a product with {extent:,} {what}; an extent can be 1 to 65,535: lower network.batch"
+                )
         return Kernel(name, Gemm(m=m, n=n, k=k, a=a, b=b, d=d, scale=scale, overflow=self.overflow))
 
 

@@ -46,7 +46,7 @@ class FormatTable:
 
 def pack_formats(table: FormatTable, layouts: StructLayouts) -> NDArray[np.void]:
     """`struct mailbox.formats`. Raises JobError for more formats than it holds and for families the firmware lacks."""
-    packed = np.zeros(1, layouts.layout("mailbox").dtype)["formats"][0]
+    packed: NDArray[np.void] = np.zeros(1, layouts.layout("mailbox").dtype)["formats"][0]
     if len(table.formats) > len(packed):
         raise JobError(f"the job uses {len(table.formats)} formats; at most {len(packed)} can be used together")
     styles = layouts.enum("format_style")

@@ -65,8 +65,8 @@ def place(tensors: Iterable[Tensor], start: int, end: int) -> Placement:
     if position > end:
         largest = max(tensors, key=lambda tensor: tensor.nbytes)
         raise JobError(
-            f"the job's tensors need {position - start:,} bytes of main memory and {max(0, end - start):,} are free beside "
-            f"the firmware (the largest is {largest.name}, {largest.nbytes:,} bytes): "
-            f"lower network.batch or raise soc.main_ram"
+            f"the job's tensors need {position - start:,} bytes of main memory, and beside the firmware "
+            f"{max(0, end - start):,} are free (the largest is {largest.name}, {largest.nbytes:,} bytes): "
+            "make them smaller (network.batch) or raise soc.main_ram"
         )
     return Placement(addresses, position)

@@ -79,7 +79,9 @@ def reference_loss(v, model, x, labels):
     return np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(x)), labels])
 
 
-MODEL = Model("every layer once", (Conv(3, kernel=3, padding=1), Relu(), MaxPool(), Conv(4, kernel=3, padding=0), Relu()))
+MODEL = Model(
+    "every layer once", (Conv(3, kernel=3, padding=1), Relu(), MaxPool(), Conv(4, kernel=3, padding=0), Relu())
+)
 
 
 @pytest.mark.parametrize("model", [MODEL, MODELS["mlp-digits"], MODELS["linear-digits"]])

@@ -1,0 +1,173 @@
+"""From a job to a session: what must be built, where it runs, how long it may take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from platform import platform, python_version
+
+from pyhost.cosim.build import build_firmware, build_soc
+from pyhost.cosim.hardware import AcceleratorHardware, Hardware
+from pyhost.cosim.machine import Machine
+from pyhost.cosim.session import Outcome, Reference, Session
+from pyhost.errors import JobError
+from pyhost.formats import parse_format
+from pyhost.golden.gemm import Accumulator, Chain, Exact
+from pyhost.job import GemmJob, Job
+from pyhost.plan.calls import Plan
+from pyhost.profile.result import Seconds
+from pyhost.targets.base import Limit
+from pyhost.targets.elf import ElfImage
+from pyhost.targets.verilator import MAIN_RAM, VerilatorTarget
+
+__all__ = ["TARGETS", "Launched", "Progress", "accumulator_of", "hardware_of", "launch", "silent"]
+
+Progress = Callable[[str], None]
+
+TARGETS = ("verilator", "golden")
+
+
+def silent(message: str) -> None:
+    """Progress that nobody looks at."""
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A session that is ready for its first step, and what it took to get there."""
+
+    session: Session
+    build_seconds: float | None
+    load_seconds: float | None
+    environment: dict[str, str | None]
+
+    def seconds(self, outcomes: Sequence[Outcome], total: float) -> Seconds:
+        """Where the time of the session's steps went, `total` in all."""
+        run = sum(outcome.run_seconds for outcome in outcomes)
+        golden = [outcome.golden_seconds for outcome in outcomes if outcome.golden_seconds is not None]
+        cycles = [outcome.target_cycles for outcome in outcomes if outcome.target_cycles is not None]
+        return Seconds(
+            build=self.build_seconds,
+            load=self.load_seconds,
+            run=run,
+            golden=sum(golden) if golden else None,
+            total=total,
+            simulated_cycles_per_second=sum(cycles) / run if cycles else None,
+        )
+
+
+def accumulator_of(job: Job | GemmJob) -> Accumulator:
+    """The golden model's accumulator for `accelerator.accumulator`."""
+    name = job.accelerator.accumulator
+    return Exact() if name == "exact" else Chain(parse_format(name))
+
+
+def hardware_of(job: Job | GemmJob) -> Hardware:
+    """The hardware that the job asks for."""
+    accelerator = AcceleratorHardware(
+        rows=job.accelerator.rows,
+        columns=job.accelerator.columns,
+        operand_formats=job.accelerator.formats,
+        result_formats=job.result_formats,
+        accumulator=job.accelerator.accumulator,
+    )
+    return Hardware(
+        cpu=job.soc.cpu,
+        main_ram=job.soc.main_ram,
+        memory=job.soc.memory,
+        accelerator=accelerator if job.accelerator.enabled else None,
+    )
+
+
+def launch(
+    job: Job | GemmJob,
+    plan: Plan,
+    *,
+    target: str,
+    toolchain: str,
+    progress: Progress,
+    stall: float = 0.0,
+) -> Launched:
+    """Build what is missing, load it and place `plan`.
+
+    target: "verilator", the SoC's RTL; or "golden", no SoC at all: the readable engine of the golden model takes the
+    target's place and is compared with the fast one. Raises JobError, BuildError, TargetError.
+    """
+    accumulator = accumulator_of(job)
+    elements = job.accelerator.rows * job.accelerator.columns if job.accelerator.enabled else 0
+    environment: dict[str, str | None] = {
+        "platform": platform(),
+        "python": python_version(),
+        "numpy": version("numpy"),
+    }
+    if target == "golden":
+        session = Session(plan, Reference(plan, accumulator), accumulator=accumulator, elements=0)
+        return Launched(session, None, None, environment)
+    if target != "verilator":
+        raise JobError(f"no target {target!r}; allowed are {', '.join(TARGETS)}")
+
+    started = time.perf_counter()
+    soc = build_soc(hardware_of(job), progress)
+    image = ElfImage(build_firmware(soc, toolchain, progress))
+    built = time.perf_counter()
+    simulation = VerilatorTarget(soc.library, stall=stall)
+    try:
+        names = (*job.accelerator.formats, *job.result_formats)
+        machine = Machine(
+            simulation,
+            image,
+            plan,
+            accumulator=accumulator,
+            formats=(parse_format(name) for name in names),
+            memory_end=MAIN_RAM + job.soc.main_ram,
+            limit=_limit(plan, job),
+            entered=_Narrator(plan, progress),
+        )
+        progress("simulating the step")
+        session = Session(plan, machine, accumulator=accumulator, elements=elements)
+    except BaseException:
+        simulation.close()
+        raise
+    environment |= {
+        "verilator": _version("verilator"),
+        "litex": _version("litex"),
+        "toolchain": toolchain if toolchain != "zig" else f"zig {_version('ziglang')}",
+    }
+    return Launched(session, built - started, time.perf_counter() - built, environment)
+
+
+class _Narrator:
+    """Tells `progress` which kernel is running, when it changes and not more often than every two seconds."""
+
+    def __init__(self, plan: Plan, progress: Progress) -> None:
+        self._plan = plan
+        self._progress = progress
+        self._last = (-1, time.monotonic())
+
+    def __call__(self, index: int) -> None:
+        told, when = self._last
+        now = time.monotonic()
+        if index != told and now - when > 2 and index < len(self._plan.kernels):
+            self._last = (index, now)
+            count = len(self._plan.kernels)
+            self._progress(f"simulating kernel {index + 1} of {count}, {self._plan.kernels[index].name}")
+
+
+def _limit(plan: Plan, job: Job | GemmJob) -> Limit:
+    """Cycles that no healthy step takes: several times the slowest seen for each multiply-add and each element.
+
+    A multiply-add takes some 50 to 200 cycles in firmware, an element of any other kernel up to 3,000 (softmax);
+    without a hardware multiplier, both take up to ten times as long.
+    """
+    macs = sum(kernel.macs for kernel in plan.kernels)
+    elements = sum(tensor.count for tensor in plan.tensors)
+    slow = 10 if job.soc.cpu in ("minimal", "lite") else 1
+    return Limit(cycles=10_000_000 + slow * (10_000 * elements + (100 if job.accelerator.enabled else 2_000) * macs))
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None

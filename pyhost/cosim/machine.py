@@ -1,0 +1,210 @@
+"""A target that holds the firmware and a plan: tensors in, one step, tensors out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhost.errors import TargetError
+from pyhost.formats import Format
+from pyhost.golden.gemm import Accumulator, Chain
+from pyhost.plan.calls import Plan
+from pyhost.plan.pack import FormatTable, pack_formats, pack_kernels
+from pyhost.plan.tensors import ALIGNMENT, Tensor, place
+from pyhost.profile.result import AcceleratorCounters
+from pyhost.targets.base import Limit, Target
+from pyhost.targets.elf import ElfImage
+
+__all__ = ["Fault", "KernelRecord", "Machine", "StepRecord"]
+
+Codes = NDArray[np.unsignedinteger]
+
+_BOOT = Limit(cycles=1_000_000)
+_POISON = 0xA5
+"""Outputs hold this before a step, so that a kernel that writes too little is seen."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A bit to flip in a tensor of the target's memory before a step: proof that a difference is found."""
+
+    tensor: str
+    index: int
+    bit: int
+
+
+@dataclass(frozen=True)
+class KernelRecord:
+    """What the firmware measured for one kernel; `accelerator` is None where it was not used."""
+
+    cycles: int
+    instructions: int | None
+    accelerator: AcceleratorCounters | None
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What a step cost: each kernel, the step by the SoC's own counter, and all cycles that the target spent on it.
+
+    kernels and both counts are None where there is no SoC.
+    """
+
+    kernels: tuple[KernelRecord, ...] | None = None
+    cycles: int | None = None
+    target_cycles: int | None = None
+
+
+class Machine:
+    """Firmware and plan on a target.
+
+    Layout of main memory: the firmware up to its symbol `_end`, then kernels, records and tensors. Raises JobError if
+    they do not fit before `memory_end` (a byte address), TargetError if the firmware does not start. `limit` is for one
+    step; `entered(index)` is told now and then which kernel is running.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        image: ElfImage,
+        plan: Plan,
+        *,
+        accumulator: Accumulator,
+        formats: Iterable[Format],
+        memory_end: int,
+        limit: Limit,
+        entered: Callable[[int], None] = lambda kernel: None,
+    ) -> None:
+        self._target = target
+        self._image = image
+        self._plan = plan
+        self._limit = limit
+        self._entered = entered
+        self._mailbox = image.symbol("mailbox")
+        self._layout = image.layout("mailbox")
+        chain = (accumulator.format,) if isinstance(accumulator, Chain) else ()
+        table = FormatTable.of(plan, (*formats, *chain))
+
+        record_type = image.layout("record").dtype
+        kernels_at = -(-image.symbol("_end") // ALIGNMENT) * ALIGNMENT
+        self._records_at = kernels_at + len(plan.kernels) * image.layout("kernel").size
+        tensors_at = self._records_at + len(plan.kernels) * record_type.itemsize
+        known = {tensor.name: tensor for tensor in (*plan.inputs, *plan.state, *plan.tensors)}
+        self._placement = place(known.values(), tensors_at, memory_end)
+        self._record_type = record_type
+        self._outputs = {tensor.name: tensor for kernel in plan.kernels for tensor in kernel.outputs}
+
+        target.load(image)
+        self._set(
+            plan_magic=image.enum("plan_magic")["PLAN_MAGIC"],
+            kernels=kernels_at,
+            records=self._records_at,
+            kernel_count=len(plan.kernels),
+            accumulator=image.enum("accumulator_kind")["ACCUMULATOR_CHAIN" if chain else "ACCUMULATOR_EXACT"],
+            accumulator_format=table.index(chain[0]) if chain else 0,
+        )
+        field = self._layout["formats"]
+        target.write(self._mailbox + field.offset, pack_formats(table, image).tobytes())
+        target.write(kernels_at, pack_kernels(plan, self._placement, table, image).tobytes())
+        self._run_until("STATE_READY", _BOOT)
+
+    def write(self, memory: Mapping[str, Codes], tensors: Iterable[Tensor]) -> None:
+        """Write `tensors`, whose codes are in `memory`, to the target."""
+        for tensor in tensors:
+            codes = np.ascontiguousarray(memory[tensor.name], tensor.dtype)
+            self._target.write(self._placement[tensor], codes.tobytes())
+
+    def read(self, tensors: Iterable[Tensor]) -> dict[str, Codes]:
+        """Codes of `tensors` in the target's memory, by name."""
+        return {
+            tensor.name: np.frombuffer(self._target.read(self._placement[tensor], tensor.nbytes), tensor.dtype).reshape(
+                tensor.shape
+            )
+            for tensor in tensors
+        }
+
+    def flip(self, fault: Fault) -> None:
+        """Flip one bit of one element in the target's memory. Raises TargetError for one that does not exist."""
+        tensor = next((t for t in self._plan.tensors if t.name == fault.tensor), None)
+        if tensor is None:
+            names = ", ".join(t.name for t in self._plan.state)
+            raise TargetError(f"no tensor {fault.tensor!r} to flip a bit of; the state has {names}")
+        size = tensor.dtype.itemsize
+        if not 0 <= fault.index < tensor.count or not 0 <= fault.bit < 8 * size:
+            raise TargetError(f"{tensor.name} has elements 0 to {tensor.count - 1} of bits 0 to {8 * size - 1}")
+        address = self._placement[tensor] + fault.index * size + fault.bit // 8
+        self._target.write(address, bytes([self._target.read(address, 1)[0] ^ 1 << fault.bit % 8]))
+
+    def run(self) -> StepRecord:
+        """Execute the plan once. Raises TargetError when the firmware traps, refuses a kernel or reaches the limit."""
+        in_place = {tensor.name for tensor in self._plan.state}
+        for tensor in self._outputs.values():
+            if tensor.name not in in_place:
+                self._target.write(self._placement[tensor], bytes([_POISON]) * tensor.nbytes)
+        self._set(state=self._image.enum("state")["STATE_READY"], command=self._image.enum("command")["COMMAND_RUN"])
+        before = self._target.cycles
+        self._run_until("STATE_DONE", self._limit, self._entered)
+        size = len(self._plan.kernels) * self._record_type.itemsize
+        records = np.frombuffer(self._target.read(self._records_at, size), self._record_type)
+        mailbox = self._read_mailbox()
+        return StepRecord(tuple(map(_record, records)), _wide(mailbox, "cycles"), self._target.cycles - before)
+
+    @property
+    def console(self) -> str:
+        """What the firmware printed."""
+        return self._target.console
+
+    def close(self) -> None:
+        """Let go of the target."""
+        self._target.close()
+
+    def _run_until(self, state: str, limit: Limit, entered: Callable[[int], None] = lambda kernel: None) -> None:
+        end = self._image.enum("state")[state]
+
+        def ended() -> bool:
+            mailbox = self._read_mailbox()
+            entered(int(mailbox["current"]))
+            return bool(mailbox["state"] == end)
+
+        try:
+            self._target.run(ended, limit)
+        except TargetError as error:
+            raise TargetError(f"{error}{self._kernel_name()}") from error
+
+    def _kernel_name(self) -> str:
+        """What the number in the target's message is called, once a kernel has begun."""
+        mailbox = self._read_mailbox()
+        begun = int(mailbox["state"]) not in {
+            self._image.enum("state")[name] for name in ("STATE_RESET", "STATE_READY")
+        }
+        index = int(mailbox["current"])
+        return (
+            f"; kernel {index} is {self._plan.kernels[index].name}" if begun and index < len(self._plan.kernels) else ""
+        )
+
+    def _read_mailbox(self) -> Any:
+        return np.frombuffer(self._target.read(self._mailbox, self._layout.size), self._layout.dtype)[0]
+
+    def _set(self, **fields: int) -> None:
+        for name, value in fields.items():
+            field = self._layout[name]
+            self._target.write(self._mailbox + field.offset, value.to_bytes(field.size, "little"))
+
+
+def _wide(record: Any, name: str) -> int:
+    """A 64-bit count that C keeps in two words."""
+    return int(record[f"{name}_low"]) | int(record[f"{name}_high"]) << 32
+
+
+def _record(record: Any) -> KernelRecord:
+    counters = record["accelerator"]
+    return KernelRecord(
+        cycles=_wide(record, "cycles"),
+        instructions=_wide(record, "instructions") or None,
+        accelerator=AcceleratorCounters(**{name: int(counters[name]) for name in counters.dtype.names})
+        if record["on_accelerator"]
+        else None,
+    )

@@ -1,0 +1,110 @@
+"""One training step of a job on a target, compared with the golden model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhost.cosim.launch import Progress, launch, silent
+from pyhost.cosim.machine import Fault
+from pyhost.cosim.record import record
+from pyhost.datasets import Dataset, load_dataset
+from pyhost.formats import parse_format
+from pyhost.job import Job, load_job
+from pyhost.plan.calls import Plan
+from pyhost.plan.lowering import lower
+from pyhost.plan.models import MODELS
+from pyhost.profile.result import Result
+
+__all__ = ["mean_loss", "plan_inputs", "plan_of", "run"]
+
+Codes = NDArray[np.unsignedinteger]
+
+
+def run(
+    job: str | Path | Job | None = None,
+    *,
+    target: str = "verilator",
+    toolchain: str = "zig",
+    progress: Progress = silent,
+    baseline: bool = False,
+    runs_dir: str | Path | None = "runs",
+    faults: Iterable[Fault] = (),
+) -> Result:
+    """Run one training step of `job` and compare every output of every kernel with the golden model.
+
+    job: a TOML file, a `Job`, or None for the default job.
+    target: "verilator" or "golden".
+    toolchain: of the firmware, "zig" or "gcc".
+    baseline: run the job once more without the accelerator; that becomes `result.baseline`.
+    runs_dir: where the run directory is written; None for nowhere.
+    faults: bits to flip in the target's memory before the step, to see them found.
+
+    The first call for a hardware configuration builds it, later ones take it from the cache. Raises JobError,
+    BuildError or TargetError (pyhost.errors).
+    """
+    job = job if isinstance(job, Job) else load_job(job)
+    result, tensors, console = _step(job, target, toolchain, progress, faults)
+    if baseline:
+        progress("once more without the accelerator")
+        alone = job.with_changes({"accelerator.enabled": False})
+        result = replace(result, baseline=_step(alone, target, toolchain, progress, ())[0])
+    if runs_dir is None:
+        return result
+    return record(result, Path(runs_dir), f"{job.network.model}-{target}", tensors, console)
+
+
+def _step(
+    job: Job, target: str, toolchain: str, progress: Progress, faults: Iterable[Fault]
+) -> tuple[Result, Mapping[str, Codes], str]:
+    """Result, output tensors and console of one step."""
+    started = time.perf_counter()
+    data = load_dataset(job.training.data)
+    plan = plan_of(job, data)
+    inputs = plan_inputs(job, plan, data, 0)
+    launched = launch(job, plan, target=target, toolchain=toolchain, progress=progress)
+    with launched.session as session:
+        outcome = session.step(inputs, faults=faults)
+        console = session.console
+    result = Result(
+        job=job,
+        target=target,
+        bit_exact=outcome.bit_exact,
+        mismatches=outcome.mismatches or (),
+        kernels=outcome.kernels,
+        totals=outcome.totals,
+        loss=mean_loss(outcome.tensors),
+        environment=launched.environment,
+        seconds=launched.seconds([outcome], time.perf_counter() - started),
+    )
+    return result, outcome.tensors, console
+
+
+def plan_of(job: Job, data: Dataset) -> Plan:
+    """The plan of one step of `job` on images like those of `data`. Raises JobError where they do not fit."""
+    return lower(
+        MODELS[job.network.model],
+        formats=job.formats,
+        training=job.training,
+        batch=job.network.batch,
+        image=data.image,
+        classes=data.classes,
+    )
+
+
+def plan_inputs(job: Job, plan: Plan, data: Dataset, step: int) -> Mapping[str, Codes]:
+    """Codes of the batch of step `step`: images in the activation format, labels as integers."""
+    pixels, labels = data.batch(job.network.batch, step, job.training.seed)
+    activation = parse_format(job.formats.activation)
+    images, targets = plan.inputs
+    return {images.name: activation.encode(pixels), targets.name: labels}
+
+
+def mean_loss(tensors: Mapping[str, Codes]) -> float:
+    """Mean of the batch's losses, which are binary32, in binary64."""
+    return float(parse_format("e8m23").decode(tensors["loss"]).mean())

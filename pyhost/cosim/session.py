@@ -1,0 +1,185 @@
+"""A job's plan on its target, step after step, beside the golden model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyhost.cosim.compare import compare
+from pyhost.cosim.machine import Fault, StepRecord
+from pyhost.golden.gemm import Accumulator
+from pyhost.golden.step import execute
+from pyhost.plan.calls import Plan
+from pyhost.plan.tensors import Tensor
+from pyhost.profile.result import KernelResult, Mismatch, Totals
+
+__all__ = ["Backend", "Outcome", "Reference", "Session"]
+
+Codes = NDArray[np.unsignedinteger]
+
+
+class Backend(Protocol):
+    """Where a plan runs: a `Machine`, or the `Reference`."""
+
+    @property
+    def console(self) -> str: ...
+    def write(self, memory: Mapping[str, Codes], tensors: Iterable[Tensor]) -> None: ...
+    def read(self, tensors: Iterable[Tensor]) -> dict[str, Codes]: ...
+    def flip(self, fault: Fault) -> None: ...
+    def run(self) -> StepRecord: ...
+    def close(self) -> None: ...
+
+
+class Reference:
+    """The golden model's readable engine in the place of a SoC."""
+
+    console = ""
+
+    def __init__(self, plan: Plan, accumulator: Accumulator) -> None:
+        self._plan = plan
+        self._accumulator = accumulator
+        self._memory: dict[str, Codes] = {}
+
+    def write(self, memory: Mapping[str, Codes], tensors: Iterable[Tensor]) -> None:
+        """Take the codes of `tensors` from `memory`."""
+        self._memory |= {tensor.name: np.array(memory[tensor.name], tensor.dtype) for tensor in tensors}
+
+    def read(self, tensors: Iterable[Tensor]) -> dict[str, Codes]:
+        """Codes of `tensors`, by name."""
+        return {tensor.name: self._memory[tensor.name] for tensor in tensors}
+
+    def flip(self, fault: Fault) -> None:
+        """Flip one bit of one element of an input or of the state."""
+        self._memory[fault.tensor].reshape(-1)[fault.index] ^= 1 << fault.bit
+
+    def run(self) -> StepRecord:
+        """Execute the plan once."""
+        self._memory = execute(self._plan, self._memory, accumulator=self._accumulator, engine="reference")
+        return StepRecord()
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One step: what it cost, what the target holds, and where that differs from the golden model.
+
+    `mismatches` is None for a step that was not compared; `tensors` then holds only the outputs that were asked for.
+    """
+
+    kernels: tuple[KernelResult, ...]
+    totals: Totals
+    tensors: Mapping[str, Codes]
+    mismatches: tuple[Mismatch, ...] | None
+    run_seconds: float
+    golden_seconds: float | None
+    target_cycles: int | None
+
+    @property
+    def bit_exact(self) -> bool | None:
+        """Whether every output of every kernel equals the golden model's; None where nothing was compared."""
+        return None if self.mismatches is None else not self.mismatches
+
+
+class Session:
+    """Runs steps of `plan` on `backend` and compares them. A context manager: leaving it closes the backend.
+
+    elements: processing elements of the accelerator's array, 0 without one; for the utilisation.
+    """
+
+    def __init__(self, plan: Plan, backend: Backend, *, accumulator: Accumulator, elements: int) -> None:
+        self._plan = plan
+        self._backend = backend
+        self._accumulator = accumulator
+        self._elements = elements
+        self._state: Mapping[str, Codes] | None = plan.initial
+        backend.write(plan.initial, plan.state)
+
+    def step(
+        self,
+        inputs: Mapping[str, Codes],
+        *,
+        compared: bool = True,
+        wanted: Iterable[Tensor] = (),
+        faults: Iterable[Fault] = (),
+    ) -> Outcome:
+        """Run the plan once on `inputs` (codes of the plan's inputs) and the state that the last step left.
+
+        A step that is not compared leaves the golden model out and reads back only the tensors `wanted`; the next
+        compared one starts the golden model from the target's own state.
+        """
+        self._backend.write(inputs, self._plan.inputs)
+        if self._state is None:
+            self._state = self._backend.read(self._plan.state)
+        before = {**self._state, **inputs}
+        for fault in faults:
+            self._backend.flip(fault)
+        with ThreadPoolExecutor(1) as pool:
+            # A simulation runs outside Python's lock, so the golden model beside it costs no time of its own.
+            golden = pool.submit(self._golden, before) if compared else None
+            started = time.perf_counter()
+            record = self._backend.run()
+            run_seconds = time.perf_counter() - started
+            expected, golden_seconds = golden.result() if golden else (None, None)
+        outputs = (tensor for kernel in self._plan.kernels for tensor in kernel.outputs)
+        actual = self._backend.read(wanted if expected is None else outputs)
+        mismatches = None if expected is None else compare(self._plan, expected, actual)
+        self._state = None if expected is None else {tensor.name: expected[tensor.name] for tensor in self._plan.state}
+        kernels = self._kernels(record, mismatches)
+        return Outcome(
+            kernels=kernels,
+            totals=Totals.of(kernels, cycles=record.cycles, elements=self._elements),
+            tensors=actual,
+            mismatches=mismatches,
+            run_seconds=run_seconds,
+            golden_seconds=golden_seconds,
+            target_cycles=record.target_cycles,
+        )
+
+    def _golden(self, before: Mapping[str, Codes]) -> tuple[dict[str, Codes], float]:
+        started = time.perf_counter()
+        after = execute(self._plan, before, accumulator=self._accumulator)
+        return after, time.perf_counter() - started
+
+    def _kernels(self, record: StepRecord, mismatches: tuple[Mismatch, ...] | None) -> tuple[KernelResult, ...]:
+        wrong = None if mismatches is None else {mismatch.kernel_index for mismatch in mismatches}
+        measured = record.kernels or (None,) * len(self._plan.kernels)
+        return tuple(
+            KernelResult(
+                index=index,
+                name=kernel.name,
+                kind=kernel.kind,
+                shape=kernel.shape,
+                macs=kernel.macs,
+                cycles=cost.cycles if cost else None,
+                instructions=cost.instructions if cost else None,
+                accelerator=cost.accelerator if cost else None,
+                bit_exact=None if wrong is None else index not in wrong,
+            )
+            for index, (kernel, cost) in enumerate(zip(self._plan.kernels, measured, strict=True))
+        )
+
+    @property
+    def console(self) -> str:
+        """What the firmware printed."""
+        return self._backend.console
+
+    def close(self) -> None:
+        """Let go of the target."""
+        self._backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
