@@ -10,9 +10,9 @@ from pyhost.errors import TargetError
 from pyhost.targets.base import Promise, Target
 from pyhost.targets.elf import ElfImage
 
-__all__ = ["VerilatorTarget"]
+__all__ = ["MAIN_RAM", "VerilatorTarget"]
 
-_MAIN_RAM = 0x4000_0000
+MAIN_RAM = 0x4000_0000
 _CHUNK = 10_000
 """Cycles between two looks at memory: about 5 ms, of which the call costs a thousandth."""
 _CONSOLE_BUFFER = 4096
@@ -99,10 +99,10 @@ class VerilatorTarget(Target):
     def _bytes(self, address: int, size: int) -> memoryview:
         """A window on main RAM."""
         _ = self._instance
-        start = address - _MAIN_RAM
+        start = address - MAIN_RAM
         if start < 0 or size < 0 or start + size > len(self._ram):
-            end = _MAIN_RAM + len(self._ram)
-            raise TargetError(f"{size} bytes at {address:#010x} are not within main RAM, {_MAIN_RAM:#x} to {end:#x}")
+            end = MAIN_RAM + len(self._ram)
+            raise TargetError(f"{size} bytes at {address:#010x} are not within main RAM, {MAIN_RAM:#x} to {end:#x}")
         return self._ram[start : start + size]
 
 
