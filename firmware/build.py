@@ -21,12 +21,28 @@ SOURCES = tuple(
         "crt0.S",
         "main.c",
         "console.c",
+        "executor.c",
+        "accelerator.c",
+        "gemm_software.c",
+        "operand.c",
+        "exact.c",
+        "chain.c",
+        "array.c",
+        "format.c",
+        "elementary.c",
+        "convert.c",
+        "bias.c",
+        "relu.c",
+        "max_pool.c",
+        "softmax_cross_entropy.c",
+        "sgd.c",
     )
 )
 
 _WARNINGS = ("-Wall", "-Wextra", "-Werror")
 
-#: Flags that both compilers take. Contraction would fuse a product and a sum that the golden model rounds apart.
+#: Flags that both compilers take. Contraction would fuse a product and a sum that the golden model rounds apart, and
+#: main memory holds elements of any size at any time, whatever type was stored there before.
 _COMMON_FLAGS = (
     "-std=gnu11",
     "-O2",
@@ -34,9 +50,9 @@ _COMMON_FLAGS = (
     "-gdwarf-4",
     "-ffreestanding",
     "-ffp-contract=off",
+    "-fno-strict-aliasing",
     "-fomit-frame-pointer",
     "-fno-asynchronous-unwind-tables",
-    "-nostdlib",
     *_WARNINGS,
 )
 
@@ -80,7 +96,7 @@ TOOLCHAINS = {
     # With `_zicsr` in its name an architecture matches no multilib, and a 64-bit libgcc would be linked:
     # version 2.2 of the ISA has the CSR instructions in the base.
     "gcc": Toolchain(
-        command=("riscv64-unknown-elf-gcc", "-mabi=ilp32", "-misa-spec=2.2", "-Wl,--no-warn-rwx-segments"),
+        command=("riscv64-unknown-elf-gcc", "-mabi=ilp32", "-misa-spec=2.2", "-nostdlib", "-Wl,--no-warn-rwx-segments"),
         with_multiplier=("-march=rv32im",),
         without_multiplier=("-march=rv32i",),
         libraries=("-lgcc",),

@@ -6,8 +6,8 @@
  * Largest error over all 2^32 arguments, in units of the last place of the
  * binary32 result (2^-149 below the normal range), against a binary64 libm:
  *
- *   exp  0.93   results from 2^-149 to the largest finite number
- *   log  0.88   all positive arguments, subnormals included
+ *   exp  0.99   results from 2^-149 to the largest finite number
+ *   log  0.84   all positive arguments, subnormals included
  *
  * Specials: exp(-inf) = +0, exp(+inf) = +inf, exp overflows to +inf and
  * underflows through the subnormals to +0; log(+-0) = -inf, log(+inf) = +inf,

@@ -1,10 +1,8 @@
 /* The firmware's outermost loop: tell the host that it is ready, wait for a command, obey it. */
 #include "console.h"
+#include "executor.h"
 #include "hardware.h"
 #include "plan.h"
-
-/* Initialised data, not .bss: what the host wrote before reset must survive start-up. */
-__attribute__((section(".data.mailbox"), aligned(64))) volatile struct mailbox mailbox;
 
 _Noreturn void main(void);
 _Noreturn void trap(void);
@@ -17,7 +15,8 @@ _Noreturn void main(void) {
         if (mailbox.command != COMMAND_RUN)
             continue;
         mailbox.command = COMMAND_NONE;
-        mailbox.state = STATE_DONE;
+        plan_execute();
+        console_print(mailbox.state == STATE_DONE ? "floatsoc: done\n" : "floatsoc: failed\n");
     }
 }
 

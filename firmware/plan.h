@@ -15,7 +15,8 @@
 
 #include <stdint.h>
 
-#define FORMAT_LIMIT 16 /* entries of the mailbox's format table */
+#define FORMAT_LIMIT 16  /* entries of the mailbox's format table */
+#define CLASS_LIMIT 1024 /* most classes of a softmax */
 
 /* "FLSP": the host says that the mailbox holds a plan. An enumerator, so that the host reads it from the DWARF. */
 enum plan_magic { PLAN_MAGIC = 0x464c5350 };

@@ -1,0 +1,101 @@
+#include "gemm_software.h"
+
+#include "array.h"
+#include "chain.h"
+#include "exact.h"
+
+/*
+ * Decoded lines that are kept: one column of B and as many rows of A as there is
+ * room for, so that an element is decoded once for many products. Where k is
+ * longer than half of the room, lines are loaded again part by part.
+ */
+#define ELEMENT_LIMIT 4096
+#define ROW_LIMIT 64
+
+static struct element elements[ELEMENT_LIMIT];
+static struct line a_lines[ROW_LIMIT], b_line;
+static struct decoder a_decoder, b_decoder;
+static struct exact exact;
+static struct chain chain;
+
+static uint32_t minimum(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+static bool valid_window(const struct operand *operand) { return operand->run && operand->major_x && operand->major_y; }
+
+static void *matrix_element(const struct matrix *matrix, uint32_t row, uint32_t column, uint32_t bytes) {
+    return (void *)(uintptr_t)(matrix->address + row * matrix->pitch + column * bytes);
+}
+
+static struct number load_c(const struct gemm *gemm, const struct codec *codec, uint32_t row, uint32_t column) {
+    if (!codec)
+        return (struct number){.class = NUMBER_FINITE};
+    return number_decode(codec, element_read(matrix_element(&gemm->c, row, column, codec->bytes), codec->bytes, 0));
+}
+
+/* One element of C + A B. `chunk`: how much of k lines hold at once. */
+static struct number multiply_lines(const struct gemm *gemm, bool in_chain, struct number c, struct line *a_line,
+                                    uint32_t row, uint32_t column, uint32_t chunk) {
+    if (in_chain)
+        chain_begin(&chain, c);
+    else
+        exact_begin(&exact, c);
+    for (uint32_t first = 0; first < gemm->k; first += chunk) {
+        uint32_t count = minimum(chunk, gemm->k - first);
+        line_load(a_line, &gemm->a, &a_decoder, row, first, count);
+        line_load(&b_line, &gemm->b, &b_decoder, column, first, count);
+        if (in_chain)
+            chain_accumulate(&chain, a_line, &b_line);
+        else
+            exact_accumulate(&exact, a_line, &b_line);
+    }
+    return in_chain ? chain.sum : exact_finish(&exact);
+}
+
+/* Chooses the accumulator and prepares the decoders for it. */
+static enum plan_error prepare(const struct gemm *gemm, bool in_chain, const struct codec *c_codec) {
+    const struct codec *a_codec = codec_find(gemm->a.format), *b_codec = codec_find(gemm->b.format);
+    if (!a_codec || !b_codec)
+        return ERROR_FORMAT;
+    if (in_chain) {
+        chain.codec = codec_find(mailbox.accumulator_format);
+        if (!chain.codec)
+            return ERROR_ACCUMULATOR;
+    } else if (!exact_prepare(&exact, a_codec, b_codec, c_codec, gemm->k)) {
+        return ERROR_ACCUMULATOR;
+    }
+    uint32_t grain = in_chain ? 0 : exact.grain;
+    decoder_prepare(&a_decoder, a_codec, grain);
+    decoder_prepare(&b_decoder, b_codec, grain);
+    return ERROR_NONE;
+}
+
+enum plan_error gemm_software(const struct gemm *gemm) {
+    if (!gemm->m || !gemm->n || !gemm->k || !valid_window(&gemm->a) || !valid_window(&gemm->b))
+        return ERROR_ARGUMENT;
+    if (mailbox.accumulator != ACCUMULATOR_EXACT && mailbox.accumulator != ACCUMULATOR_CHAIN)
+        return ERROR_ACCUMULATOR;
+    bool in_chain = mailbox.accumulator == ACCUMULATOR_CHAIN, with_c = gemm->c.address != 0;
+    const struct codec *c_codec = with_c ? codec_find(gemm->c.format) : 0, *d_codec = codec_find(gemm->d.format);
+    if (!d_codec || (with_c && !c_codec))
+        return ERROR_FORMAT;
+    enum plan_error error = prepare(gemm, in_chain, c_codec);
+    if (error)
+        return error;
+
+    uint32_t chunk = minimum(gemm->k, ELEMENT_LIMIT / 2);
+    uint32_t rows = minimum(minimum(gemm->m, ROW_LIMIT), ELEMENT_LIMIT / chunk - 1);
+    b_line = (struct line){.elements = elements + rows * chunk};
+    for (uint32_t i = 0; i < rows; i++)
+        a_lines[i] = (struct line){.elements = elements + i * chunk};
+
+    for (uint32_t first = 0; first < gemm->m; first += rows)
+        for (uint32_t column = 0; column < gemm->n; column++)
+            for (uint32_t row = first; row < minimum(gemm->m, first + rows); row++) {
+                struct number c = load_c(gemm, c_codec, row, column);
+                struct number sum = multiply_lines(gemm, in_chain, c, &a_lines[row - first], row, column, chunk);
+                sum.exponent += gemm->scale;
+                element_write(matrix_element(&gemm->d, row, column, d_codec->bytes), d_codec->bytes, 0,
+                              number_encode(d_codec, sum, gemm->overflow));
+            }
+    return ERROR_NONE;
+}

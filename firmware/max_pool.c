@@ -1,0 +1,77 @@
+#include "array.h"
+#include "kernels.h"
+
+struct windows {
+    struct array x;
+    uint32_t images, height, width, channels, window;
+};
+
+/* Index of the winner of the window whose first element has index `first`. */
+static uint32_t find_winner(const struct windows *windows, uint32_t first) {
+    uint32_t winner = first;
+    float largest = array_load(&windows->x, first);
+    for (uint32_t row = 0; row < windows->window; row++) {
+        uint32_t index = first + row * windows->width * windows->channels;
+        for (uint32_t column = 0; column < windows->window; column++, index += windows->channels) {
+            float value = array_load(&windows->x, index);
+            if (largest == largest && !(value <= largest)) { /* larger, or the first NaN */
+                largest = value;
+                winner = index;
+            }
+        }
+    }
+    return winner;
+}
+
+/* Copies codes between windows' winners and outputs: to outputs going forward, to winners for the gradient. */
+static void copy_winners(const struct windows *windows, const struct array *from, const struct array *to,
+                         bool gradient) {
+    uint32_t rows = windows->height / windows->window, columns = windows->width / windows->window;
+    uint32_t output = 0;
+    for (uint32_t image = 0; image < windows->images; image++)
+        for (uint32_t row = 0; row < rows; row++)
+            for (uint32_t column = 0; column < columns; column++) {
+                uint32_t line = image * windows->height + row * windows->window;
+                uint32_t first = (line * windows->width + column * windows->window) * windows->channels;
+                for (uint32_t channel = 0; channel < windows->channels; channel++, output++) {
+                    uint32_t winner = find_winner(windows, first + channel);
+                    if (gradient)
+                        array_set_code(to, winner, array_code(from, output));
+                    else
+                        array_set_code(to, output, array_code(from, winner));
+                }
+            }
+}
+
+enum plan_error kernel_max_pool(const struct max_pool *call) {
+    struct windows windows = {.images = call->images,
+                              .height = call->height,
+                              .width = call->width,
+                              .channels = call->channels,
+                              .window = call->window};
+    struct array y;
+    if (!array_open(&windows.x, &call->x) || !array_open(&y, &call->y))
+        return ERROR_FORMAT;
+    if (windows.window == 0)
+        return ERROR_ARGUMENT;
+    copy_winners(&windows, &windows.x, &y, false);
+    return ERROR_NONE;
+}
+
+enum plan_error kernel_max_pool_gradient(const struct max_pool_gradient *call) {
+    struct windows windows = {.images = call->images,
+                              .height = call->height,
+                              .width = call->width,
+                              .channels = call->channels,
+                              .window = call->window};
+    struct array y_gradient, x_gradient;
+    if (!array_open(&windows.x, &call->x) || !array_open(&y_gradient, &call->y_gradient) ||
+        !array_open(&x_gradient, &call->x_gradient))
+        return ERROR_FORMAT;
+    if (windows.window == 0)
+        return ERROR_ARGUMENT;
+    for (uint32_t i = 0; i < x_gradient.count; i++)
+        array_set_code(&x_gradient, i, 0);
+    copy_winners(&windows, &y_gradient, &x_gradient, true);
+    return ERROR_NONE;
+}
