@@ -31,15 +31,14 @@ def load_job(path: str | Path | None = None, changes: Mapping[str, object] | Non
         _resolve_data(tables, path.parent)
     changes = changes or {}
 
-    def place(name: str) -> str:
-        """Where `name` was given: the change, or the line of the key or of the table it would stand in."""
+    def subject(name: str) -> str:
+        """The name after where it was given: the change, or the line of the key or of the table it would stand in."""
         if name in changes:
             return f"--set {name}"
-        table = name.rpartition(".")[0]
-        line = lines.get(name, lines.get(table))
-        return f"{path}:{line}" if line else str(path or "job")
+        line = lines.get(name, lines.get(name.rpartition(".")[0]))
+        return f"{path}:{line}: {name}" if line else f"{path}: {name}" if path else name
 
-    return validate(Job, merge(tables, changes), place)
+    return validate(Job, merge(tables, changes), subject)
 
 
 def parse_change(text: str) -> tuple[str, object]:

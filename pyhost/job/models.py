@@ -20,7 +20,7 @@ from pyhost.job.fields import (
 )
 from pyhost.job.validate import CrossFieldError, merge, validate
 
-__all__ = ["Accelerator", "Formats", "GemmJob", "Job", "Network", "Product", "Soc", "Training"]
+__all__ = ["Accelerator", "Formats", "GemmJob", "Job", "Network", "Product", "Soc", "Training", "gemm_job"]
 
 
 class _Table(BaseModel):
@@ -122,7 +122,7 @@ class _Buildable(_Table):
 
     def with_changes(self, changes: Mapping[str, object]) -> Self:
         """A copy with some fields changed, e.g. {'accelerator.enabled': False}; JobError if that makes no valid job."""
-        return validate(type(self), merge(self.to_dict(), changes), lambda name: f"change of {name}")
+        return validate(type(self), merge(self.to_dict(), changes), str)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain tables, as in a job file: what `result.json` records and `load_job` reads back."""
@@ -179,3 +179,19 @@ class GemmJob(_Buildable):
         needed = tuple(dict.fromkeys(name for name in (self.product.d, self.product.c) if name))
         usual = Job().result_formats
         return usual if set(needed) <= {*usual, *self.accelerator.formats} else needed
+
+
+def gemm_job(product: Mapping[str, object], accelerator: Mapping[str, object]) -> GemmJob:
+    """The job of a command line; JobError names the arguments (`M`, `--rows`) that are not as they may be.
+
+    The hardware is that of the default job as long as its operand formats include those of A and B.
+    """
+
+    def subject(name: str) -> str:
+        option = name.rpartition(".")[2]
+        return option.upper() if option in ("m", "n", "k") else f"--{option}"
+
+    wanted = validate(Product, dict(product), subject)
+    usual, needed = Accelerator().formats, tuple(dict.fromkeys((wanted.a, wanted.b)))
+    formats = usual if set(needed) <= set(usual) else needed
+    return validate(GemmJob, {"product": dict(product), "accelerator": {**accelerator, "formats": formats}}, subject)

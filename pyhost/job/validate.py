@@ -33,12 +33,12 @@ class CrossFieldError(ValueError):
         self.problems = problems
 
 
-def validate(model: type[ModelType], tables: Tables, place: Callable[[str], str]) -> ModelType:
-    """`tables` as a `model`; JobError with every problem, each after `place(dotted name)`."""
+def validate(model: type[ModelType], tables: Tables, subject: Callable[[str], str]) -> ModelType:
+    """`tables` as a `model`; JobError with every problem, each a line that begins with `subject(dotted name)`."""
     try:
         return model.model_validate(tables)
     except ValidationError as error:
-        problems = [f"{place(name)}: {text}" for detail in error.errors() for name, text in _explain(model, detail)]
+        problems = [subject(name) + text for detail in error.errors() for name, text in _explain(model, detail)]
         raise JobError("\n".join(problems)) from error
 
 
@@ -59,23 +59,25 @@ def _explain(model: type[BaseModel], detail: ErrorDetails) -> Iterator[tuple[str
     path = [part for part in detail["loc"] if isinstance(part, str)]
     name = ".".join(path)
     context = detail.get("ctx", {})
+    given = f" = {_toml(detail['input'])}"
     match detail["type"]:
         case "value_error" if isinstance(cause := context["error"], CrossFieldError):
-            yield from ((field, f"{field}: {message}") for field, message in cause.problems)
+            yield from ((field, f": {message}") for field, message in cause.problems)
         case "value_error":
-            yield name, f"{name} = {_toml(detail['input'])}: {context['error']}"
+            yield name, f"{given}: {context['error']}"
         case "extra_forbidden":
-            yield name, f"unknown {'key' if path[1:] else 'table'} {name}: {nearest(path[-1], _keys(model, path[:-1]))}"
+            what = "unknown key" if path[1:] else "unknown table"
+            yield name, f": {what}; {nearest(path[-1], _keys(model, path[:-1]))}"
         case "missing":
-            yield name, f"{name} is missing"
+            yield name, ": missing"
         case "literal_error":
             allowed = re.findall(r"'([^']*)'", context["expected"])
-            yield name, f"{name} = {_toml(detail['input'])}: {nearest(detail['input'], allowed)}"
+            yield name, f"{given}: {nearest(detail['input'], allowed)}"
         case "model_type" | "model_attributes_type":
-            yield name, f"{name} = {_toml(detail['input'])}: must be a table, [{name}]"
+            yield name, f"{given}: must be a table, [{name}]"
         case kind:
             rule = _RULES.get(kind, detail["msg"].replace("Input should be", "must be"))
-            yield name, f"{name} = {_toml(detail['input'])}: {rule}"
+            yield name, f"{given}: {rule}"
 
 
 def _keys(model: type[BaseModel], path: list[str]) -> list[str]:

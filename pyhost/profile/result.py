@@ -184,6 +184,14 @@ class Result(_Document):
     kernels: tuple[KernelResult, ...]
     totals: Totals
     loss: float | None = None
+    baseline: Result | None = None
+    """The same job without the accelerator, where that was asked for."""
+
+    @property
+    def equal(self) -> bool | None:
+        """Whether this run and its baseline equal the golden model; None where nothing was compared."""
+        verdicts = [self.bit_exact, self.baseline.bit_exact] if self.baseline else [self.bit_exact]
+        return False if False in verdicts else None if None in verdicts else True
 
     @property
     def elements(self) -> int:
@@ -218,6 +226,11 @@ class TrainResult(_Document):
     job: Job
     bit_exact: bool | None
     steps: tuple[Step, ...]
+
+    @property
+    def equal(self) -> bool | None:
+        """Whether every step that was compared equals the golden model's; None where none was."""
+        return self.bit_exact
 
 
 def read_result(directory: str | Path) -> Result | TrainResult:

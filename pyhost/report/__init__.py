@@ -1,5 +1,6 @@
 """Results for people to read."""
 
-from pyhost.report.terminal import show_baseline, show_result, show_training, verdict
+from pyhost.report.progress import Progress
+from pyhost.report.terminal import show, verdict
 
-__all__ = ["show_baseline", "show_result", "show_training", "verdict"]
+__all__ = ["Progress", "show", "verdict"]

@@ -10,7 +10,7 @@ from pyhost.job import GemmJob, Job
 from pyhost.profile import Mismatch, Number, Result, Step, TrainResult, speedups
 from pyhost.report.tables import bar, count, facts, percent, ratio, table, yes
 
-__all__ = ["show_baseline", "show_result", "show_training", "verdict"]
+__all__ = ["show", "verdict"]
 
 _MISMATCHES_SHOWN = 5
 _STEPS_SHOWN = 20
@@ -33,7 +33,15 @@ def verdict(result: Result | TrainResult) -> Text:
     return Text.assemble(("NOT COMPARED", "bold yellow"), "  these are the golden model's own results")
 
 
-def show_result(result: Result, console: Console) -> None:
+def show(result: Result | TrainResult, console: Console) -> None:
+    """All there is to say of a result: verdict, what ran, mismatches, tables."""
+    if isinstance(result, TrainResult):
+        _show_training(result, console)
+    else:
+        _show_result(result, console)
+
+
+def _show_result(result: Result, console: Console) -> None:
     """The verdict, what ran, what it cost, and the table of kernels (for `floatsoc gemm`, of jobs)."""
     totals = result.totals
     console.print(verdict(result))
@@ -56,10 +64,12 @@ def show_result(result: Result, console: Console) -> None:
     _show_mismatches(result.mismatches, console)
     console.print()
     console.print(_job_table(result) if isinstance(result.job, GemmJob) else _kernel_table(result, console))
+    if result.baseline:
+        _show_baseline(result, result.baseline, console)
     _show_directory(result, console)
 
 
-def show_baseline(result: Result, baseline: Result, console: Console) -> None:
+def _show_baseline(result: Result, baseline: Result, console: Console) -> None:
     """Cycles with and without the accelerator, kernel by kernel, and the speed-up of the whole step."""
     cycles, before = result.totals.cycles, baseline.totals.cycles
     console.print()
@@ -78,7 +88,7 @@ def show_baseline(result: Result, baseline: Result, console: Console) -> None:
     )
 
 
-def show_training(result: TrainResult, console: Console) -> None:
+def _show_training(result: TrainResult, console: Console) -> None:
     """The verdict and the curve of loss and accuracy; of long runs, evenly spaced steps."""
     console.print(verdict(result))
     console.print()

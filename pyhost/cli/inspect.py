@@ -1,0 +1,77 @@
+"""Commands that only look: formats, report, doctor."""
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from pyhost.cli.options import Output, command
+from pyhost.formats import ALIASES, parse_format
+from pyhost.profile import read_result
+from pyhost.report.formats import FAMILIES, FormatSummary, show_families, show_format
+
+__all__ = ["doctor", "formats", "report"]
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      floatsoc formats
+      floatsoc formats e4m3fn
+    """
+)
+@click.argument("name", required=False)
+@command
+def formats(output: Output, /, name: str | None) -> None:
+    """List the families of formats, or show one of them.
+
+    Of one format: range, precision, specials, and up to 8 bits all codes.
+    """
+    if name is None:
+        if output.json:
+            click.echo(json.dumps({"families": FAMILIES, "aliases": ALIASES}, indent=1))
+        else:
+            show_families(output.console)
+        return
+    summary = FormatSummary.of(parse_format(name))
+    if output.json:
+        click.echo(summary.to_json())
+    else:
+        show_format(summary, output.console)
+
+
+@click.command(
+    epilog="""\b
+    Example:
+      floatsoc report runs/20260101-120000-cnn-digits
+    """
+)
+@click.argument("run_dir", type=click.Path())
+@command
+def report(output: Output, /, run_dir: str) -> None:
+    """Show a recorded run again; the exit status is that of the run."""
+    output.deliver(read_result(run_dir))
+
+
+@click.command(
+    epilog="""\b
+    Example:
+      floatsoc doctor
+    """
+)
+@command
+def doctor(output: Output, /) -> None:
+    """Show which tools are installed, and what for.
+
+    Exit status 0 when everything that `floatsoc run` needs is there, otherwise 3.
+    """
+    from pyhost.doctor import examine, show_tools
+
+    tools = examine()
+    if output.json:
+        click.echo(json.dumps([asdict(tool) for tool in tools], indent=1))
+    elif not output.quiet:
+        show_tools(tools, output.console)
+    if any(tool.required and not tool.version for tool in tools):
+        sys.exit(3)

@@ -1,0 +1,97 @@
+"""Options that several commands take, and what they mean for the output."""
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from pyhost.profile import Result, TrainResult
+from pyhost.report import Progress, show, verdict
+
+__all__ = ["MISMATCH", "Output", "command", "job_options", "machine_options"]
+
+MISMATCH = 1
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Output:
+    """What --json, -q and -v of the command say, and where its output goes."""
+
+    def __init__(self) -> None:
+        self.json = False
+        self.quiet = False
+        self.verbose = False
+
+    @property
+    def console(self) -> Console:
+        """Standard output."""
+        return Console(highlight=False)
+
+    def progress(self) -> Progress:
+        """Progress on standard error; none with -q."""
+        return Progress(Console(stderr=True, highlight=False), quiet=self.quiet)
+
+    def deliver(self, result: Result | TrainResult) -> None:
+        """Show a result as asked for; a mismatch ends the program with status 1."""
+        if self.json:
+            click.echo(result.to_json(), nl=False)
+        elif self.quiet:
+            self.console.print(verdict(result))
+        else:
+            show(result, self.console)
+        if result.equal is False:
+            sys.exit(MISMATCH)
+
+
+def command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds what all commands take: --json, -q, -v; the function gets an Output first."""
+    for flags, name, text in (
+        (("-v", "--verbose"), "verbose", "On an error, show all of a tool's output and the traceback."),
+        (("-q", "--quiet"), "quiet", "No progress, and of a result only the verdict."),
+        (("--json",), "json", "The result as JSON on standard output, everything else on standard error."),
+    ):
+        function = click.option(*flags, is_flag=True, expose_value=False, callback=_setter(name), help=text)(function)
+    return click.pass_obj(function)
+
+
+def _setter(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        setattr(context.ensure_object(Output), name, value)
+
+    return callback
+
+
+def job_options(function: Function) -> Function:
+    """The job file and changes to it."""
+    function = click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="TABLE.KEY=VALUE",
+        help="Change the job, e.g. --set accelerator.rows=4. Repeatable.",
+    )(function)
+    return click.argument("job", required=False, metavar="[JOB.toml]", type=click.Path())(function)
+
+
+def machine_options(function: Function) -> Function:
+    """Where something runs, with which compiler, and where the run is recorded."""
+    function = click.option(
+        "--runs-dir", default="runs", show_default=True, metavar="DIR", help="Where runs are recorded."
+    )(function)
+    function = click.option(
+        "--toolchain",
+        type=click.Choice(["zig", "gcc"]),
+        default="zig",
+        show_default=True,
+        help="Compiler of the firmware; gcc is riscv64-unknown-elf-gcc, where it is installed.",
+    )(function)
+    return click.option(
+        "--target",
+        type=click.Choice(["verilator", "golden"]),
+        default="verilator",
+        show_default=True,
+        help="What runs it: the verilated SoC, or the golden model alone.",
+    )(function)

@@ -1,0 +1,122 @@
+"""What is installed, what is missing, and what each thing is needed for."""
+
+import platform
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from pyhost.cosim.tools import run_tool
+from pyhost.errors import BuildError
+from pyhost.report.tables import facts, table
+
+__all__ = ["Tool", "examine", "show_tools"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """Something that floatsoc uses. `version` is None where it is missing; `required`: `floatsoc run` needs it."""
+
+    name: str
+    version: str | None
+    required: bool
+    purpose: str
+    install: str
+
+
+# (name, command that tells the version, needed by `floatsoc run`, purpose, how to install)
+_COMMANDS: tuple[tuple[str, Sequence[str], bool, str, str], ...] = (
+    ("g++", ("g++", "-dumpfullversion"), True, "compiles the simulation", "apt install g++"),
+    ("make", ("make", "--version"), True, "compiles the simulation", "apt install make"),
+    ("perl", ("perl", "-e", "printf '%vd', $^V"), True, "starts Verilator", "apt install perl"),
+    (
+        "riscv64-unknown-elf-gcc",
+        ("riscv64-unknown-elf-gcc", "-dumpfullversion"),
+        False,
+        "--toolchain gcc",
+        "apt install gcc-riscv64-unknown-elf",
+    ),
+)
+
+# (distribution, needed by `floatsoc run`, purpose)
+_PACKAGES = (
+    ("verilator", True, "turns the SoC into a simulation"),
+    ("ziglang", True, "compiles the firmware"),
+    ("litex", True, "generates the SoC"),
+    ("migen", True, "generates the accelerator"),
+    ("pythondata-cpu-vexriscv", True, "the processor's netlist"),
+    ("numba", True, "the fast golden model"),
+    ("pandas", False, "Result.to_frame()"),
+)
+
+
+def examine() -> tuple[Tool, ...]:
+    """Every tool that floatsoc uses, and the version that is found here."""
+    python = Tool(
+        name="python",
+        version=platform.python_version(),
+        required=True,
+        purpose="runs floatsoc",
+        install="apt install python3",
+    )
+    commands = (
+        Tool(name=name, version=_command_version(argv), required=required, purpose=purpose, install=install)
+        for name, argv, required, purpose, install in _COMMANDS
+    )
+    packages = (
+        Tool(
+            name=name,
+            version=_package_version(name),
+            required=required,
+            purpose=purpose,
+            install=f"pip install {name}",
+        )
+        for name, required, purpose in _PACKAGES
+    )
+    return python, *commands, *packages
+
+
+def show_tools(tools: Sequence[Tool], console: Console) -> None:
+    """The verdict and the table of tools; of what is missing, how to install it."""
+    missing = [tool for tool in tools if tool.required and not tool.version]
+    if missing:
+        names = ", ".join(tool.name for tool in missing)
+        console.print(Text.assemble(("NOT READY", "bold red"), f"  floatsoc run needs {names}"))
+    else:
+        console.print(Text.assemble(("READY", "bold green"), "  everything that floatsoc run needs is here"))
+    console.print()
+    console.print(
+        table(
+            ("tool", "version", "needed", "what for"),
+            [(tool.name, tool.version or "missing", "yes" if tool.required else "", tool.purpose) for tool in tools],
+            wrong=[tool in missing for tool in tools],
+            left=(0, 1, 2, 3),
+        )
+    )
+    if absent := [tool for tool in tools if not tool.version]:
+        console.print("\nTo install what is missing:\n")
+        console.print(facts(*((tool.name, tool.install) for tool in absent)))
+
+
+def _command_version(argv: Sequence[str]) -> str | None:
+    """The first number of what the command prints; None where it is missing or does not work."""
+    if shutil.which(argv[0]) is None:
+        return None
+    try:
+        output = run_tool(argv, cwd=Path.cwd(), timeout=20, purpose=f"asking {argv[0]} for its version")
+    except BuildError:
+        return None
+    match = re.search(r"\d+(\.\d+)*", output)
+    return match[0] if match else None
+
+
+def _package_version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
