@@ -7,6 +7,7 @@ import click
 
 from pyhost.cli.options import Output, command, job_options, machine_options
 from pyhost.job import gemm_job, load_job, parse_change
+from pyhost.profile import Step
 from pyhost.report.tables import facts
 
 __all__ = ["gemm", "run", "train"]
@@ -27,7 +28,9 @@ __all__ = ["gemm", "run", "train"]
 def run(output: Output, /, job: str | None, changes: tuple[str, ...], list_models: bool, **options: Any) -> None:
     """Run one training step, and compare it bit for bit.
 
-    Compares every kernel with the golden model and shows what it cost. Builds what is missing. Without a file the default job runs: a small CNN on digits, in FP8, on an 8 x 8 array.
+    Compares every kernel with the golden model and shows what it cost. Builds what is missing.
+
+    Without a file the default job runs: a small CNN on digits, in FP8, on an 8 x 8 array.
     """
     if list_models:
         _list_models(output)
@@ -84,7 +87,14 @@ def train(output: Output, /, job: str | None, changes: tuple[str, ...], **option
     from pyhost.cosim.train import train as train_job
 
     with output.progress() as progress:
-        result = train_job(load_job(job, dict(map(parse_change, changes))), progress=progress, **options)
+
+        def stepped(step: Step) -> None:
+            if progress.due:
+                progress(f"step {step.step + 1} of {options['steps']}, loss {step.loss:.4f}")
+
+        result = train_job(
+            load_job(job, dict(map(parse_change, changes))), progress=progress, stepped=stepped, **options
+        )
     output.deliver(result)
 
 
@@ -132,7 +142,8 @@ def gemm(
 ) -> None:
     """Multiply random matrices, and compare bit for bit.
 
-    M x K by K x N, on the accelerator alone: D = round(2^S * (C + A * B)). Shows cycles, how well the array was used, and what it waited for.
+    M x K by K x N, on the accelerator alone: D = round(2^S * (C + A * B)). Shows cycles, how well the array was used,
+    and what it waited for.
     """
     from pyhost.cosim.gemm import run_gemm
 

@@ -170,21 +170,22 @@ class GemmJob(_Buildable):
     product: Product
 
     def _operands(self) -> Iterator[tuple[str, str]]:
-        yield "product.a", self.product.a
-        yield "product.b", self.product.b
+        for name in ("a", "b", "c"):
+            if format_ := getattr(self.product, name):
+                yield f"product.{name}", format_
 
     @property
     def result_formats(self) -> tuple[str, ...]:
-        """Formats of D and C; those of the default job where they suffice, so that its hardware serves."""
-        needed = tuple(dict.fromkeys(name for name in (self.product.d, self.product.c) if name))
-        usual = Job().result_formats
-        return usual if set(needed) <= {*usual, *self.accelerator.formats} else needed
+        """The format of D; on the default job's accelerator those of its results, so that one hardware serves both."""
+        usual = Job()
+        same = self.accelerator.formats == usual.accelerator.formats and self.product.d in usual.result_formats
+        return usual.result_formats if same else (self.product.d,)
 
 
 def gemm_job(product: Mapping[str, object], accelerator: Mapping[str, object]) -> GemmJob:
     """The job of a command line; JobError names the arguments (`M`, `--rows`) that are not as they may be.
 
-    The hardware is that of the default job as long as its operand formats include those of A and B.
+    The accelerator's formats are those of the default job if they include those of A, B and C, else just these.
     """
 
     def subject(name: str) -> str:
@@ -192,6 +193,6 @@ def gemm_job(product: Mapping[str, object], accelerator: Mapping[str, object]) -
         return option.upper() if option in ("m", "n", "k") else f"--{option}"
 
     wanted = validate(Product, dict(product), subject)
-    usual, needed = Accelerator().formats, tuple(dict.fromkeys((wanted.a, wanted.b)))
+    usual, needed = Accelerator().formats, tuple(dict.fromkeys(name for name in (wanted.a, wanted.b, wanted.c) if name))
     formats = usual if set(needed) <= set(usual) else needed
     return validate(GemmJob, {"product": dict(product), "accelerator": {**accelerator, "formats": formats}}, subject)

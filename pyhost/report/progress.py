@@ -22,11 +22,18 @@ class Progress:
         self._console = console
         self._quiet = quiet
         self._start = time.monotonic()
+        self._last = self._start
         self._status: Status | None = None
         if console.is_terminal and not quiet:
             self._status = Status("", console=console)
 
+    @property
+    def due(self) -> bool:
+        """Whether the last line is old enough for another that only counts: for loops, lest they flood a log."""
+        return time.monotonic() - self._last > (0.1 if self._status else 5.0)
+
     def __call__(self, what: str) -> None:
+        self._last = time.monotonic()
         if self._status:
             self._status.update(what)
             self._status.start()

@@ -20,17 +20,18 @@ def verdict(result: Result | TrainResult) -> Text:
     """One line: equal or not, and how much was compared."""
     if isinstance(result, TrainResult):
         compared = sum(step.bit_exact is not None for step in result.steps)
-        what = f"{compared} of {len(result.steps)} steps compared with the golden model"
+        what = f"{compared} of {_plural(len(result.steps), 'step')} compared with the golden model"
     else:
         compared = sum(kernel.bit_exact is not None for kernel in result.kernels)
-        what = f"{compared} kernels compared with the golden model"
+        what = f"{_plural(compared, 'kernel')} compared with the golden model"
     match result.bit_exact:
         case True:
             return Text.assemble(("EXACT", "bold green"), f"  {what}: every bit equal")
         case False:
-            tensors = f"{len(result.mismatches)} tensor{'s' if len(result.mismatches) != 1 else ''}"
-            return Text.assemble(("NOT EQUAL", "bold red"), f"  {what}: {tensors} differ")
-    return Text.assemble(("NOT COMPARED", "bold yellow"), "  these are the golden model's own results")
+            return Text.assemble(
+                ("NOT EQUAL", "bold red"), f"  {what}, {_plural(len(result.mismatches), 'tensor')} wrong"
+            )
+    return Text.assemble(("NOT COMPARED", "bold yellow"), "  nothing was compared with the golden model")
 
 
 def show(result: Result | TrainResult, console: Console) -> None:
@@ -231,6 +232,10 @@ def _show_mismatches(mismatches: Sequence[Mismatch], console: Console) -> None:
 def _show_directory(result: Result | TrainResult, console: Console) -> None:
     if result.directory:
         console.print(f"\nrecorded in {result.directory}", highlight=False, soft_wrap=True)
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _number(number: Number) -> str:
