@@ -1,0 +1,139 @@
+"""The firmware's C files compiled for this machine: the same kernels, run in process on memory that Python fills."""
+
+import ctypes
+import mmap
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from elftools.elf.elffile import ELFFile
+from numpy.typing import NDArray
+
+from firmware.build import SOURCES
+from pyhost.cosim.tools import run_tool
+from pyhost.formats import BinaryFormat
+from pyhost.golden.gemm import Accumulator, Chain
+from pyhost.plan.calls import Plan
+from pyhost.plan.pack import FormatTable, pack_formats, pack_kernels
+from pyhost.plan.tensors import place
+from pyhost.targets.dwarf import read_enums, read_layouts
+from pyhost.targets.layout import Layout
+
+Codes = NDArray[np.unsignedinteger]
+
+_ONLY_ON_THE_CPU = ("crt0.S", "main.c", "console.c")
+_MEMORY_BYTES = 16 << 20
+_MEMORY_ADDRESS = 0x4000_0000
+_MAP_FIXED_NOREPLACE = 0x10_0000
+_POISON = 0xA5
+
+
+class Native:
+    """The library, and memory below 4 GiB, since addresses in a plan have 32 bits."""
+
+    def __init__(self, path: Path) -> None:
+        self.library = ctypes.CDLL(str(path))
+        with path.open("rb") as file:
+            elf = ELFFile(file)
+            self.layouts = read_layouts(elf)
+            self.enums = read_enums(elf)
+        self.memory = np.frombuffer(_map_low(_MEMORY_BYTES), dtype=np.uint8)
+        mailbox = self.layout("mailbox")
+        raw = (ctypes.c_uint8 * mailbox.size).in_dll(self.library, "mailbox")
+        self.mailbox = np.frombuffer(raw, dtype=mailbox.dtype)[0:1]
+
+    def layout(self, name: str) -> Layout:
+        return self.layouts[name]
+
+    def enum(self, name: str) -> dict[str, int]:
+        return self.enums[name]
+
+    def format(self, format_: BinaryFormat) -> NDArray[np.void]:
+        """`format_` as a struct format."""
+        return pack_formats(FormatTable((format_,)), self)[0:1]
+
+    def execute(
+        self,
+        plan: Plan,
+        before: Mapping[str, Codes],
+        *,
+        accumulator: Accumulator,
+        kernels: NDArray[np.void] | None = None,
+    ) -> dict[str, Codes]:
+        """All tensors after the plan ran; what it does not write keeps its value, or a poison. `kernels` replaces
+        the plan's own records. The mailbox tells how it ended."""
+        chain = accumulator.format if isinstance(accumulator, Chain) else None
+        table = FormatTable.of(plan, () if chain is None else (chain,))
+        layout, records = self.layout("kernel"), self.layout("record")
+        space = len(plan.kernels) * (layout.size + records.size)
+        placement = place(plan.tensors, _MEMORY_ADDRESS + space, _MEMORY_ADDRESS + _MEMORY_BYTES)
+        if kernels is None:
+            kernels = pack_kernels(plan, placement, table, self)
+
+        self.memory[: placement.end - _MEMORY_ADDRESS] = _POISON
+        self.memory[: kernels.nbytes] = kernels.view(np.uint8)
+        for tensor in plan.tensors:
+            if tensor.name in before:
+                self._tensor(placement[tensor], tensor)[...] = before[tensor.name]
+        self.mailbox["plan_magic"] = 0x464C5350
+        self.mailbox["kernels"] = _MEMORY_ADDRESS
+        self.mailbox["records"] = _MEMORY_ADDRESS + kernels.nbytes
+        self.mailbox["kernel_count"] = len(kernels)
+        self.mailbox["accumulator"] = self.enum("accumulator_kind")[
+            f"ACCUMULATOR_{'EXACT' if chain is None else 'CHAIN'}"
+        ]
+        self.mailbox["accumulator_format"] = 0
+        self.mailbox["formats"][0] = pack_formats(table, self)
+        self.library.plan_execute()
+        return {tensor.name: self._tensor(placement[tensor], tensor).copy() for tensor in plan.tensors}
+
+    def _tensor(self, address, tensor):
+        start = address - _MEMORY_ADDRESS
+        return self.memory[start : start + tensor.nbytes].view(tensor.dtype).reshape(tensor.shape)
+
+    @property
+    def state(self) -> str:
+        """Name of the mailbox's state."""
+        return _name(self.enum("state"), int(self.mailbox["state"][0]))
+
+    @property
+    def error(self) -> str:
+        """Name of the mailbox's error."""
+        return _name(self.enum("plan_error"), int(self.mailbox["error"][0]))
+
+
+def _name(enumerators: Mapping[str, int], value: int) -> str:
+    return next(name for name, number in enumerators.items() if number == value)
+
+
+def _map_low(size: int) -> ctypes.Array:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
+    address = libc.mmap(_MEMORY_ADDRESS, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
+    if address != _MEMORY_ADDRESS:
+        raise OSError(ctypes.get_errno(), f"memory at {_MEMORY_ADDRESS:#x} is taken: {os.strerror(ctypes.get_errno())}")
+    return (ctypes.c_uint8 * size).from_address(address)
+
+
+@pytest.fixture(scope="session")
+def native(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Native]:
+    """Compiled once, warnings as errors, for a machine without any peripheral."""
+    directory = tmp_path_factory.mktemp("native")
+    (directory / "csr.h").write_text("")
+    library = directory / "libfirmware.so"
+    sources = [source for source in SOURCES if source.name not in _ONLY_ON_THE_CPU]
+    flags = ["-std=gnu11", "-O1", "-g", "-gdwarf-4", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"]
+    flags += ["-fno-strict-aliasing", "-fsanitize=undefined", "-fno-sanitize-recover=undefined", "-shared", "-fPIC"]
+    includes = [f"-I{SOURCES[0].parent}", f"-I{directory}"]
+    loops = Path(__file__).parent / "loops.c"
+    run_tool(
+        ["cc", *flags, *includes, *sources, loops, "-o", library],
+        cwd=directory,
+        timeout=120,
+        purpose="compiling the firmware for this machine",
+    )
+    return Native(library)

@@ -1,0 +1,42 @@
+/* Loops over the firmware's scalar functions, so that a test makes one call for many values. */
+#include "array.h"
+#include "elementary.h"
+
+int codec_is_valid(const struct format *format) {
+    struct codec codec;
+    return codec_prepare(&codec, format);
+}
+
+void load_all(const struct format *format, const uint32_t *codes, uint32_t *values, uint32_t count) {
+    struct codec codec;
+    codec_prepare(&codec, format);
+    for (uint32_t i = 0; i < count; i++)
+        values[i] = bits_from_float(codec_load(&codec, codes[i]));
+}
+
+void store_all(const struct format *format, uint32_t overflow, const uint32_t *values, uint32_t *codes,
+               uint32_t count) {
+    struct codec codec;
+    codec_prepare(&codec, format);
+    for (uint32_t i = 0; i < count; i++)
+        codes[i] = codec_store(&codec, float_from_bits(values[i]), overflow);
+}
+
+/* The same without the short cuts. */
+void store_all_any(const struct format *format, uint32_t overflow, const uint32_t *values, uint32_t *codes,
+                   uint32_t count) {
+    struct codec codec;
+    codec_prepare(&codec, format);
+    for (uint32_t i = 0; i < count; i++)
+        codes[i] = codec_store_any(&codec, float_from_bits(values[i]), overflow);
+}
+
+void exp_all(const float *x, float *y, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        y[i] = binary32_exp(x[i]);
+}
+
+void log_all(const float *x, float *y, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        y[i] = binary32_log(x[i]);
+}

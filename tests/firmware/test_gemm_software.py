@@ -1,0 +1,264 @@
+"""The software matrix product against the golden model, and windows against convolutions written as loops."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from pyhost.formats import parse_format
+from pyhost.golden import Chain, Exact
+from pyhost.golden.step import execute
+from pyhost.plan.calls import Gemm, Kernel, Operand, Plan
+from pyhost.plan.tensors import Tensor
+
+SEED = 271828
+CHAINS = ("e8m23", "e5m10", "e8m7", "e4m3fn", "e4m3fnuz", "e5m10nosub", "e2m3fn", "e3m4")
+OPERANDS = [("e4m3fn", "e4m3fn"), ("e4m3fn", "e5m2"), ("e5m2", "e5m2"), ("e3m4", "e2m1fn"), ("e5m10", "e5m10")]
+OPERANDS += [("e8m7", "e8m7"), ("e8m23", "e8m23"), ("e5m2fnuz", "e8m10"), ("e8m23", "e4m3fn"), ("e4m3nosub", "e5m2b40")]
+
+
+@pytest.fixture
+def rng(request):
+    print(f"seed {SEED}")
+    return np.random.default_rng([SEED, *request.node.name.encode()])
+
+
+def random_codes(rng, format_, shape, kind):
+    """`normal`: deviates of mixed magnitude; `any`: every code alike; `small`: near the subnormals."""
+    if kind == "any":
+        return rng.integers(0, 1 << format_.bits, shape).astype(format_.dtype)
+    if kind == "finite":
+        codes = random_codes(rng, format_, shape, "any")
+        return np.where(np.isfinite(format_.decode(codes)), codes, np.zeros((), codes.dtype))
+    if kind == "small":
+        return format_.encode(rng.normal(size=shape) * format_.min_normal * 2.0 ** rng.integers(-2, 3, shape))
+    return format_.encode(rng.normal(size=shape) * 2.0 ** rng.integers(-3, 4, shape))
+
+
+def check(native, call, before, accumulator):
+    plan = Plan((Kernel("product", call),), (), ())
+    after = native.execute(plan, before, accumulator=accumulator)
+    assert (native.state, native.error) == ("STATE_DONE", "ERROR_NONE")
+    expected = execute(plan, before, accumulator=accumulator, engine="reference")[call.d.name]
+    result = after[call.d.name]
+    wrong = np.argwhere(result != expected)
+    assert not len(wrong), (len(wrong), wrong[0], hex(result[tuple(wrong[0])]), hex(expected[tuple(wrong[0])]))
+    return result
+
+
+def product(rng, formats, m, n, k, kind, transpose="NN", **settings):
+    """A plain product of random matrices; formats of A, B, C (None: no C) and D."""
+    a_format, b_format, c_format, d_format = (name and parse_format(name) for name in formats)
+    a = Tensor("a", (m, k) if transpose[0] == "N" else (k, m), a_format)
+    b = Tensor("b", (k, n) if transpose[1] == "N" else (n, k), b_format)
+    c = Tensor("c", (m, n), c_format) if c_format else None
+    call = Gemm(
+        m=m,
+        n=n,
+        k=k,
+        a=Operand.rows(a, a.shape[1], k_minor=transpose[0] == "N"),
+        b=Operand.rows(b, b.shape[1], k_minor=transpose[1] == "T"),
+        c=c,
+        d=Tensor("d", (m, n), d_format),
+        **settings,
+    )
+    return call, {t.name: random_codes(rng, t.format, t.shape, kind) for t in (a, b, c) if t is not None}
+
+
+@pytest.mark.parametrize("kind", ["normal", "finite", "any", "small"])
+@pytest.mark.parametrize("operands", OPERANDS, ids="-".join)
+def test_exact(native, rng, operands, kind):
+    for c_format, d_format in ((None, "e5m10"), ("e8m23", "e8m23"), (operands[0], operands[1])):
+        for scale, overflow in ((0, "ieee"), (-3, "saturate")):
+            formats = (*operands, c_format, d_format)
+            call, before = product(rng, formats, 7, 5, 24, kind, scale=scale, overflow=overflow)
+            check(native, call, before, Exact())
+
+
+@pytest.mark.parametrize("kind", ["normal", "finite", "any", "small"])
+@pytest.mark.parametrize("chain", CHAINS)
+def test_chain(native, rng, chain, kind):
+    for operands in OPERANDS:
+        for c_format, d_format, scale in ((None, "e8m23", 0), ("e8m23", "e4m3fn", 5), (operands[1], "e5m10", -2)):
+            call, before = product(rng, (*operands, c_format, d_format), 4, 3, 9, kind, scale=scale)
+            check(native, call, before, Chain(parse_format(chain)))
+
+
+@pytest.mark.parametrize("transpose", ["NN", "NT", "TN", "TT"])
+@pytest.mark.parametrize("accumulator", [Exact(), Chain(parse_format("e8m23"))], ids=["exact", "chain"])
+def test_transpositions(native, rng, accumulator, transpose):
+    for m, n, k in ((1, 1, 1), (13, 6, 17), (3, 40, 2)):
+        call, before = product(rng, ("e4m3fn", "e5m10", None, "e8m23"), m, n, k, "normal", transpose)
+        check(native, call, before, accumulator)
+
+
+@pytest.mark.parametrize("k", [2047, 2048, 2049, 5000])
+def test_lines_longer_than_the_room_for_them(native, rng, k):
+    formats = ("e4m3fn", "e5m2", "e8m23", "e8m23")
+    call, before = product(rng, formats, 3, 2, k, "normal")
+    check(native, call, before, Exact())
+    check(native, call, before, Chain(parse_format("e5m10")))
+    before["a"][1, k - 1] = parse_format("e4m3fn").nan_code  # in the last part of its row only
+    assert (check(native, call, before, Exact())[1] == 0x7FC00000).all()
+
+
+def test_cancellation_leaves_the_small_addend(native):
+    e4m3, f32 = parse_format("e4m3fn"), parse_format("e8m23")
+    a, b = Tensor("a", (1, 3), e4m3), Tensor("b", (3, 1), e4m3)
+    call = Gemm(
+        m=1,
+        n=1,
+        k=3,
+        a=Operand.rows(a, 3, k_minor=True),
+        b=Operand.rows(b, 1, k_minor=False),
+        d=Tensor("d", (1, 1), f32),
+    )
+    before = {"a": e4m3.encode([[448, 2.0**-9, -448]]), "b": e4m3.encode([[448], [2.0**-9], [448]])}
+    assert f32.decode(check(native, call, before, Exact()))[0, 0] == 2.0**-18
+    assert check(native, call, before, Chain(parse_format("e8m7")))[0, 0] == 0
+
+
+def convolution(x, w, padding):
+    """y[n, i, j, o] = sum over r, s, c of x[n, i + r - padding, j + s - padding, c] * w[r, s, c, o], as loops."""
+    images, height, width, channels = x.shape
+    kernel, _, _, filters = w.shape
+    out_height, out_width = height + 2 * padding - kernel + 1, width + 2 * padding - kernel + 1
+    y = np.zeros((images, out_height, out_width, filters))
+    for n, i, j, o in np.ndindex(y.shape):
+        for r, s, c in itertools.product(range(kernel), range(kernel), range(channels)):
+            vertical, horizontal = i + r - padding, j + s - padding
+            if 0 <= vertical < height and 0 <= horizontal < width:
+                y[n, i, j, o] += x[n, vertical, horizontal, c] * w[r, s, c, o]
+    return y
+
+
+def convolution_gradients(x, w, dy, padding):
+    """(dw, dx) of `convolution`: every product of the forward loop, credited to its two factors."""
+    dw, dx = np.zeros(w.shape), np.zeros(x.shape)
+    kernel, _, channels, _ = w.shape
+    for n, i, j, o in np.ndindex(dy.shape):
+        for r, s, c in itertools.product(range(kernel), range(kernel), range(channels)):
+            vertical, horizontal = i + r - padding, j + s - padding
+            if 0 <= vertical < x.shape[1] and 0 <= horizontal < x.shape[2]:
+                dw[r, s, c, o] += x[n, vertical, horizontal, c] * dy[n, i, j, o]
+                dx[n, vertical, horizontal, c] += w[r, s, c, o] * dy[n, i, j, o]
+    return dw, dx
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("x_format", ["e4m3fn", "e5m10"])
+def test_convolutions_through_windows(native, rng, x_format, padding):
+    """All values are small integers, so that the loops' float64 sums are exact, too."""
+    images, height, width, channels, filters, kernel = 2, 5, 6, 3, 4, 3
+    out_height, out_width = height + 2 * padding - kernel + 1, width + 2 * padding - kernel + 1
+    pixels, taps = images * out_height * out_width, kernel * kernel * channels
+    operand_format, gradient_format, f32 = parse_format(x_format), parse_format("e5m2"), parse_format("e8m23")
+    x = Tensor("x", (images, height, width, channels), operand_format)
+    w = Tensor("w", (kernel, kernel, channels, filters), operand_format)
+    dy = Tensor("dy", (images, out_height, out_width, filters), gradient_format)
+    values = {t.name: rng.integers(-3, 4, t.shape).astype(np.float64) for t in (x, w, dy)}
+    before = {t.name: t.format.encode(values[t.name]).astype(t.dtype) for t in (x, w, dy)}
+
+    patches = {
+        "tensor": x,
+        "run": kernel * channels,
+        "major_x": out_width,
+        "major_y": out_height,
+        "stride_x": channels,
+        "stride_y": width * channels,
+        "stride_n": height * width * channels,
+        "pad_x": padding * channels,
+        "pad_y": padding,
+        "width": width * channels,
+        "height": height,
+    }
+    forward = Gemm(
+        m=pixels,
+        n=filters,
+        k=taps,
+        a=Operand(k_minor=True, **patches),
+        b=Operand.rows(w, filters, k_minor=False),
+        d=Tensor("y", dy.shape, f32),
+    )
+    weight_gradient = Gemm(
+        m=taps,
+        n=filters,
+        k=pixels,
+        a=Operand(k_minor=False, **patches),
+        b=Operand.rows(dy, filters, k_minor=False),
+        d=Tensor("dw", w.shape, f32),
+    )
+    overlap, tap = kernel - 1 - padding, channels * filters
+    input_gradient = Gemm(
+        m=images * height * width,
+        n=channels,
+        k=kernel * kernel * filters,
+        a=Operand(
+            tensor=dy,
+            k_minor=True,
+            run=kernel * filters,
+            major_x=width,
+            major_y=height,
+            stride_x=filters,
+            stride_y=out_width * filters,
+            stride_n=out_height * out_width * filters,
+            pad_x=overlap * filters,
+            pad_y=overlap,
+            width=out_width * filters,
+            height=out_height,
+        ),
+        b=Operand(
+            tensor=w,
+            k_minor=True,
+            run=filters,
+            major_x=channels,
+            stride_x=filters,
+            stride_y=-tap,
+            width=tap,
+            height=kernel * kernel,
+            offset=(kernel * kernel - 1) * tap,
+        ),
+        d=Tensor("dx", x.shape, f32),
+    )
+    dw, dx = convolution_gradients(values["x"], values["w"], values["dy"], padding)
+    y = convolution(values["x"], values["w"], padding)
+    for call, expected in ((forward, y), (weight_gradient, dw), (input_gradient, dx)):
+        plan = Plan((Kernel("product", call),), (), ())
+        after = native.execute(plan, before, accumulator=Exact())
+        assert native.state == "STATE_DONE"
+        assert (f32.decode(after[call.d.name]) == expected).all(), call.d.name
+
+
+def test_random_windows(native, rng):
+    """Strides, padding and extents that no layer has, negative strides among them."""
+    format_ = parse_format("e5m2")
+    source = Tensor("source", (4000,), format_)
+    other = Tensor("other", (64, 40), format_)
+    before = {
+        "source": random_codes(rng, format_, source.shape, "finite"),
+        "other": random_codes(rng, format_, other.shape, "finite"),
+    }
+    for case in range(60):
+        draw = lambda low, high: int(rng.integers(low, high))  # noqa: E731
+        k_minor = bool(case % 2)
+        window = Operand(
+            tensor=source,
+            k_minor=k_minor,
+            run=draw(1, 9),
+            major_x=draw(1, 6),
+            major_y=draw(1, 5),
+            stride_x=draw(0, 7),
+            stride_y=draw(-20, 21),
+            stride_n=draw(-20, 21),
+            pad_x=draw(0, 5),
+            pad_y=draw(0, 4),
+            width=draw(1, 30),
+            height=draw(1, 7),
+            offset=2000,
+        )
+        m, k = draw(1, 30), draw(1, 41)
+        columns = Operand.rows(other, 40, k_minor=True)
+        d = Tensor("d", (m, 5), parse_format("e8m23"))
+        check(native, Gemm(m=m, n=5, k=k, a=window, b=columns, d=d), before, Exact())
+        mirrored = Gemm(m=5, n=m, k=k, a=columns, b=window, d=Tensor("d", (5, m), parse_format("e8m23")))
+        check(native, mirrored, before, Exact())
