@@ -105,7 +105,7 @@ def launch(
         session = Session(plan, Reference(plan, accumulator), accumulator=accumulator, elements=0)
         return Launched(session, None, None, environment)
     if target != "verilator":
-        raise JobError(f"no target {target!r}; allowed are {', '.join(TARGETS)}")
+        raise JobError(f'no target "{target}"; allowed are {", ".join(TARGETS)}')
 
     started = time.perf_counter()
     soc = build_soc(hardware_of(job), progress)
@@ -157,13 +157,13 @@ class _Narrator:
 def _limit(plan: Plan, job: Job | GemmJob) -> Limit:
     """Cycles that no healthy step takes: several times the slowest seen for each multiply-add and each element.
 
-    A multiply-add takes some 50 to 200 cycles in firmware, an element of any other kernel up to 3,000 (softmax);
-    without a hardware multiplier, both take up to ten times as long.
+    In firmware a multiply-add takes some 50 to 200 cycles and an element of another kernel up to 500 (of the softmax
+    3,000); without a hardware multiplier, up to ten times as many.
     """
     macs = sum(kernel.macs for kernel in plan.kernels)
     elements = sum(tensor.count for tensor in plan.tensors)
     slow = 10 if job.soc.cpu in ("minimal", "lite") else 1
-    return Limit(cycles=10_000_000 + slow * (10_000 * elements + (100 if job.accelerator.enabled else 2_000) * macs))
+    return Limit(cycles=10_000_000 + slow * (2_000 * elements + (100 if job.accelerator.enabled else 2_000) * macs))
 
 
 def _version(distribution: str) -> str | None:

@@ -19,22 +19,13 @@ from pyhost.profile.result import AcceleratorCounters
 from pyhost.targets.base import Limit, Target
 from pyhost.targets.elf import ElfImage
 
-__all__ = ["Fault", "KernelRecord", "Machine", "StepRecord"]
+__all__ = ["KernelRecord", "Machine", "StepRecord"]
 
 Codes = NDArray[np.unsignedinteger]
 
 _BOOT = Limit(cycles=1_000_000)
 _POISON = 0xA5
 """Outputs hold this before a step, so that a kernel that writes too little is seen."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A bit to flip in a tensor of the target's memory before a step: proof that a difference is found."""
-
-    tensor: str
-    index: int
-    bit: int
 
 
 @dataclass(frozen=True)
@@ -126,17 +117,10 @@ class Machine:
             for tensor in tensors
         }
 
-    def flip(self, fault: Fault) -> None:
-        """Flip one bit of one element in the target's memory. Raises TargetError for one that does not exist."""
-        tensor = next((t for t in self._plan.tensors if t.name == fault.tensor), None)
-        if tensor is None:
-            names = ", ".join(t.name for t in self._plan.state)
-            raise TargetError(f"no tensor {fault.tensor!r} to flip a bit of; the state has {names}")
-        size = tensor.dtype.itemsize
-        if not 0 <= fault.index < tensor.count or not 0 <= fault.bit < 8 * size:
-            raise TargetError(f"{tensor.name} has elements 0 to {tensor.count - 1} of bits 0 to {8 * size - 1}")
-        address = self._placement[tensor] + fault.index * size + fault.bit // 8
-        self._target.write(address, bytes([self._target.read(address, 1)[0] ^ 1 << fault.bit % 8]))
+    def flip(self, tensor: Tensor, index: int, bit: int) -> None:
+        """Flip one bit of one element in the target's memory."""
+        address = self._placement[tensor] + index * tensor.dtype.itemsize + bit // 8
+        self._target.write(address, bytes([self._target.read(address, 1)[0] ^ 1 << bit % 8]))
 
     def run(self) -> StepRecord:
         """Execute the plan once. Raises TargetError when the firmware traps, refuses a kernel or reaches the limit."""

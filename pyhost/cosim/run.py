@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhost.cosim.launch import Progress, launch, silent
-from pyhost.cosim.machine import Fault
 from pyhost.cosim.record import record
+from pyhost.cosim.session import Fault
 from pyhost.datasets import Dataset, load_dataset
 from pyhost.formats import parse_format
 from pyhost.job import Job, load_job

@@ -13,16 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhost.cosim.compare import compare
-from pyhost.cosim.machine import Fault, StepRecord
+from pyhost.cosim.machine import StepRecord
+from pyhost.errors import JobError
 from pyhost.golden.gemm import Accumulator
 from pyhost.golden.step import execute
 from pyhost.plan.calls import Plan
 from pyhost.plan.tensors import Tensor
 from pyhost.profile.result import KernelResult, Mismatch, Totals
 
-__all__ = ["Backend", "Outcome", "Reference", "Session"]
+__all__ = ["Backend", "Fault", "Outcome", "Reference", "Session"]
 
 Codes = NDArray[np.unsignedinteger]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A bit to flip in a tensor of the target's memory before a step: proof that a difference is found."""
+
+    tensor: str
+    index: int
+    bit: int
 
 
 class Backend(Protocol):
@@ -32,7 +42,7 @@ class Backend(Protocol):
     def console(self) -> str: ...
     def write(self, memory: Mapping[str, Codes], tensors: Iterable[Tensor]) -> None: ...
     def read(self, tensors: Iterable[Tensor]) -> dict[str, Codes]: ...
-    def flip(self, fault: Fault) -> None: ...
+    def flip(self, tensor: Tensor, index: int, bit: int) -> None: ...
     def run(self) -> StepRecord: ...
     def close(self) -> None: ...
 
@@ -55,9 +65,9 @@ class Reference:
         """Codes of `tensors`, by name."""
         return {tensor.name: self._memory[tensor.name] for tensor in tensors}
 
-    def flip(self, fault: Fault) -> None:
-        """Flip one bit of one element of an input or of the state."""
-        self._memory[fault.tensor].reshape(-1)[fault.index] ^= 1 << fault.bit
+    def flip(self, tensor: Tensor, index: int, bit: int) -> None:
+        """Flip one bit of one element."""
+        self._memory[tensor.name].reshape(-1)[index] ^= tensor.dtype.type(1 << bit)
 
     def run(self) -> StepRecord:
         """Execute the plan once."""
@@ -121,7 +131,7 @@ class Session:
             self._state = self._backend.read(self._plan.state)
         before = {**self._state, **inputs}
         for fault in faults:
-            self._backend.flip(fault)
+            self._backend.flip(self._faulty(fault), fault.index, fault.bit)
         with ThreadPoolExecutor(1) as pool:
             # A simulation runs outside Python's lock, so the golden model beside it costs no time of its own.
             golden = pool.submit(self._golden, before) if compared else None
@@ -143,6 +153,20 @@ class Session:
             golden_seconds=golden_seconds,
             target_cycles=record.target_cycles,
         )
+
+    def _faulty(self, fault: Fault) -> Tensor:
+        """The tensor to plant `fault` in; JobError if it does not exist before a step, or has no such bit."""
+        present = {tensor.name: tensor for tensor in (*self._plan.inputs, *self._plan.state)}
+        if fault.tensor not in present:
+            raise JobError(f'no tensor "{fault.tensor}" before a step; there are {", ".join(present)}')
+        tensor = present[fault.tensor]
+        bits = 8 * tensor.dtype.itemsize
+        if not 0 <= fault.index < tensor.count or not 0 <= fault.bit < bits:
+            raise JobError(
+                f"element {fault.index}, bit {fault.bit}: {tensor.name} has elements 0 to {tensor.count - 1} "
+                f"of bits 0 to {bits - 1}"
+            )
+        return tensor
 
     def _golden(self, before: Mapping[str, Codes]) -> tuple[dict[str, Codes], float]:
         started = time.perf_counter()

@@ -1,0 +1,29 @@
+"""Whole runs on the verilated SoC. Builds are shared with every other test, and with the user, through the cache."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyhost.cosim.run import run
+from pyhost.job import Job
+
+SMALL = {"network.batch": 2}
+"""Enough for every kernel, small enough to simulate without the accelerator."""
+
+
+@pytest.fixture(scope="session")
+def small_job():
+    return Job().with_changes(SMALL)
+
+
+@pytest.fixture(scope="session")
+def default_result(tmp_path_factory):
+    """The default job on the default target."""
+    return run(runs_dir=tmp_path_factory.mktemp("runs"))
+
+
+def tensors_of(result) -> dict[str, np.ndarray]:
+    """What the target computed, from the run directory."""
+    with np.load(Path(result.directory) / "tensors.npz") as archive:
+        return dict(archive)
