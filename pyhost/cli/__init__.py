@@ -16,16 +16,16 @@ import click
 
 from pyhost.cli.inspect import doctor, formats, report
 from pyhost.cli.jobs import gemm, run, train
-from pyhost.cli.options import Output
+from pyhost.cli.options import FAILED, Output
 from pyhost.errors import FloatsocError
 
 __all__ = ["main"]
 
-FAILED = 3
 INTERRUPTED = 130
 
 
 @click.group(
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
     Example:
@@ -37,8 +37,11 @@ INTERRUPTED = 130
     """,
 )
 @click.version_option(version("floatsoc"), prog_name="floatsoc")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Train on a simulated SoC in any float format, and demand the golden model's bits."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 for _command in (run, train, gemm, formats, report, doctor):
@@ -52,21 +55,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         signal.signal(number, _terminate)
     output = Output()
     try:
-        status = cli.main(arguments, prog_name="floatsoc", obj=output, standalone_mode=False)
+        # click's own main() would answer a closed pipe with status 1, which means a mismatch here.
+        with cli.make_context(
+            "floatsoc", list(sys.argv[1:] if arguments is None else arguments), obj=output
+        ) as context:
+            cli.invoke(context)
         sys.stdout.flush()
     except FloatsocError as error:
-        status = _fail(output, str(error), error.exit_status, error)
+        output.status = _fail(output, str(error), error.exit_status, error)
+    except click.exceptions.Exit as ended:
+        output.status = ended.exit_code
     except click.ClickException as error:
-        status = _fail(output, error.format_message(), 2, error)
+        output.status = _fail(output, error.format_message(), error.exit_code, error)
     except (KeyboardInterrupt, click.Abort):
-        status = _fail(output, "interrupted", INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output has gone, which is its right
+        output.status = _fail(output, "interrupted", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has left, as is its right
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
     except Exception as error:  # noqa: BLE001  # the last line of defence: nobody sees a traceback unasked
         hint = "" if output.verbose else " (-v shows where; please report it)"
-        status = _fail(output, f"internal error: {type(error).__name__}: {error}{hint}", FAILED, error)
-    sys.exit(status or 0)
+        output.status = _fail(output, f"internal error: {type(error).__name__}: {error}{hint}", FAILED, error)
+    sys.exit(output.status)
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

@@ -1,12 +1,11 @@
 """Commands that only look: formats, report, doctor."""
 
 import json
-import sys
 from dataclasses import asdict
 
 import click
 
-from pyhost.cli.options import Output, command
+from pyhost.cli.options import FAILED, Output, command
 from pyhost.formats import ALIASES, parse_format
 from pyhost.profile import read_result
 from pyhost.report.formats import FAMILIES, FormatSummary, show_families, show_format
@@ -74,4 +73,4 @@ def doctor(output: Output, /) -> None:
     elif not output.quiet:
         show_tools(tools, output.console)
     if any(tool.required and not tool.version for tool in tools):
-        sys.exit(3)
+        output.status = FAILED

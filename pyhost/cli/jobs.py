@@ -92,6 +92,7 @@ def train(output: Output, /, job: str | None, changes: tuple[str, ...], **option
             if progress.due:
                 progress(f"step {step.step + 1} of {options['steps']}, loss {step.loss:.4f}")
 
+        progress(f"training for {options['steps']} steps")
         result = train_job(
             load_job(job, dict(map(parse_change, changes))), progress=progress, stepped=stepped, **options
         )

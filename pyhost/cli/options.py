@@ -1,6 +1,5 @@
 """Options that several commands take, and what they mean for the output."""
 
-import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,40 +9,47 @@ from rich.console import Console
 from pyhost.profile import Result, TrainResult
 from pyhost.report import Progress, show, verdict
 
-__all__ = ["MISMATCH", "Output", "command", "job_options", "machine_options"]
+__all__ = ["FAILED", "MISMATCH", "Output", "command", "job_options", "machine_options"]
 
 MISMATCH = 1
+FAILED = 3
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise  # rich would exit with status 1, which means a mismatch here
+
+
 class Output:
-    """What --json, -q and -v of the command say, and where its output goes."""
+    """What --json, -q and -v of the command say, where its output goes, and the exit status so far."""
 
     def __init__(self) -> None:
         self.json = False
         self.quiet = False
         self.verbose = False
+        self.status = 0
 
     @property
     def console(self) -> Console:
         """Standard output."""
-        return Console(highlight=False)
+        return _Console(highlight=False)
 
     def progress(self) -> Progress:
         """Progress on standard error; none with -q."""
         return Progress(Console(stderr=True, highlight=False), quiet=self.quiet)
 
     def deliver(self, result: Result | TrainResult) -> None:
-        """Show a result as asked for; a mismatch ends the program with status 1."""
+        """Show a result as asked for; a mismatch makes the exit status 1."""
+        if result.equal is False:
+            self.status = MISMATCH
         if self.json:
             click.echo(result.to_json(), nl=False)
         elif self.quiet:
             self.console.print(verdict(result))
         else:
             show(result, self.console)
-        if result.equal is False:
-            sys.exit(MISMATCH)
 
 
 def command(function: Callable[..., Any]) -> Callable[..., Any]:
