@@ -4,7 +4,8 @@ Blocks are written in clock domain `sys`; `Accelerator` renames the core's to `a
 while a job runs.
 """
 
+from accel_rtl.accelerator import Accelerator
 from accel_rtl.config import AcceleratorConfig, AcceleratorConfigError
 from accel_rtl.port import MemoryPort
 
-__all__ = ["AcceleratorConfig", "AcceleratorConfigError", "MemoryPort"]
+__all__ = ["Accelerator", "AcceleratorConfig", "AcceleratorConfigError", "MemoryPort"]

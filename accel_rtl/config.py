@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ from accel_rtl.port import DATA_BYTES
 from pyhost.errors import FloatsocError
 from pyhost.formats import BinaryFormat, parse_format
 
-__all__ = ["AcceleratorConfig", "AcceleratorConfigError", "element_bytes"]
+__all__ = ["AcceleratorConfig", "AcceleratorConfigError", "InternalForm", "element_bytes"]
 
 EXACT = "exact"
 ARRAY_LIMIT = 32
@@ -30,6 +31,30 @@ class AcceleratorConfigError(FloatsocError):
 def element_bytes(number_format: BinaryFormat) -> int:
     """Bytes of an element in memory: the smallest power of two that holds the format's bits."""
     return int(number_format.dtype.itemsize)
+
+
+@dataclass(frozen=True)
+class InternalForm:
+    """(-1)^sign * significand * 2^(exponent - exponent_bias - (precision - 1)), the significand's top bit set.
+
+    Just wide enough for a list of formats, subnormals normalised, and for 1.0; 0 <= exponent <= exponent_max.
+    """
+
+    precision: int
+    exponent_bias: int
+    exponent_max: int
+
+    @classmethod
+    def of(cls, formats: Sequence[BinaryFormat]) -> "InternalForm":
+        """The form that holds every value of `formats`."""
+        least = min(0, *(math.frexp(f.min_subnormal)[1] - 1 for f in formats))
+        largest = max(0, *(math.frexp(f.max)[1] - 1 for f in formats))
+        return cls(max(f.precision for f in formats), -least, largest - least)
+
+    @property
+    def exponent_bits(self) -> int:
+        """Width of the exponent."""
+        return max(1, self.exponent_max.bit_length())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,33 +136,20 @@ class AcceleratorConfig:
         """Format of a chain's accumulators."""
         return _binary(self.accumulator)
 
-    # The internal form of an operand: (-1)^sign * significand * 2^(exponent - exponent_bias - (precision - 1)),
-    # with the significand's top bit set, and exponent >= 0.
-
-    @property
-    def precision(self) -> int:
-        """Bits of an operand's significand, the leading one included."""
-        return max(f.precision for f in self.operands)
-
-    @property
-    def exponent_bias(self) -> int:
-        """Minus the least exponent of an operand's leading bit; 1.0 is representable in any case."""
-        return max(0, *(-math.frexp(f.min_subnormal)[1] + 1 for f in self.operands))
-
-    @property
-    def exponent_max(self) -> int:
-        """The largest exponent of an operand's leading bit, biased."""
-        return self.exponent_bias + max(0, *(math.frexp(f.max)[1] - 1 for f in self.operands))
-
-    @property
-    def exponent_bits(self) -> int:
-        """Bits of an operand's biased exponent."""
-        return max(1, self.exponent_max.bit_length())
+    @cached_property
+    def form(self) -> "InternalForm":
+        """What every operand decodes to."""
+        return InternalForm.of(self.operands)
 
     @property
     def operand_bits(self) -> int:
         """Bits of a code in a scratchpad: those of the widest operand format."""
         return max(f.bits for f in self.operands)
+
+    @property
+    def operand_index_bits(self) -> int:
+        """Bits of an index into `operands`."""
+        return max(1, (len(self.operands) - 1).bit_length())
 
     @property
     def element_sizes(self) -> tuple[int, ...]:
@@ -153,12 +165,12 @@ class AcceleratorConfig:
     @property
     def accumulator_unit(self) -> int:
         """Exponent of an exact accumulator's least bit: that of the product of the two least operands' last bits."""
-        return -2 * self.exponent_bias - 2 * (self.precision - 1)
+        return -2 * self.form.exponent_bias - 2 * (self.form.precision - 1)
 
     @property
     def register_bits(self) -> int:
         """Bits of an exact accumulator: products, 16 guard bits, the sign."""
-        return 2 * self.exponent_max + 2 * self.precision + GUARD_BITS + 1
+        return 2 * self.form.exponent_max + 2 * self.form.precision + GUARD_BITS + 1
 
     @property
     def limbs(self) -> int:

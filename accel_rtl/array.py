@@ -1,0 +1,144 @@
+"""The outer-product array: operands decoded once at its edge, P x Q elements, and the results of the tile before."""
+
+from migen import If, Module, Mux, Record, Signal
+
+from accel_rtl.chain import ChainAccumulator, ChainNormalizer
+from accel_rtl.config import AcceleratorConfig
+from accel_rtl.decode import Decoder, operand_layout
+from accel_rtl.exact import ExactAccumulator, ExactNormalizer
+from accel_rtl.multiply import Multiplier
+
+__all__ = ["OuterProductArray", "ProcessingElement", "accumulator_class", "normalizer_class"]
+
+
+def accumulator_class(config: AcceleratorConfig) -> type[ExactAccumulator] | type[ChainAccumulator]:
+    """The accumulator of `config`'s processing elements."""
+    return ExactAccumulator if config.exact else ChainAccumulator
+
+
+def normalizer_class(config: AcceleratorConfig) -> type[ExactNormalizer] | type[ChainNormalizer]:
+    """What makes an accumulator's words ready for the rounder."""
+    return ExactNormalizer if config.exact else ChainNormalizer
+
+
+class ProcessingElement(Module):
+    """acc += a * b: a multiplier and an accumulator.
+
+    ============ ========= ====================================
+    signal       direction meaning
+    ============ ========= ====================================
+    a, b         in        records of `operand_layout`
+    step         in        a cycle that counts
+    first        in        forget the old sum
+    enable       in        add the product
+    words        out       the accumulator's
+    ============ ========= ====================================
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.submodules.multiplier = multiplier = Multiplier(config.form)
+        self.submodules.accumulator = accumulator = accumulator_class(config)(config)
+        self.a, self.b = multiplier.a, multiplier.b
+        self.step, self.first, self.enable = accumulator.step, accumulator.first, accumulator.enable
+        self.words = accumulator.words
+
+        ###
+
+        self.comb += accumulator.product.eq(multiplier.product)
+
+
+class OuterProductArray(Module):
+    """acc[i][j] += a[i] * b[j], or acc[i][j] += c[i] for the one column j of a C step.
+
+    ============== ========= =================================================================
+    signal         direction meaning
+    ============== ========= =================================================================
+    a, b, c        in        codes: `rows`, `columns`, `rows` of them
+    a_format,
+    b_format,
+    c_format       in        indices of operand formats
+    step, first    in        see `StepIssuer`
+    load_c         in        the step adds c times one
+    columns        in        columns that add their product
+    capture        in        copy the sums to the results, as they are after all earlier steps
+    captured       out       the results are new in this cycle
+    shift          in        results[i] takes over results[i + 1]
+    words          out       words of the accumulators of results[0], one list a column
+    ============== ========= =================================================================
+
+    LATENCY cycles lie between codes and sums: one for the decoders, one for the elements.
+    """
+
+    LATENCY = 2
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.a = [Signal(config.operand_bits) for _ in range(config.rows)]
+        self.b = [Signal(config.operand_bits) for _ in range(config.columns)]
+        self.c = [Signal(config.operand_bits) for _ in range(config.rows)]
+        self.a_format, self.b_format, self.c_format = (Signal(config.operand_index_bits) for _ in range(3))
+        self.step = Signal()
+        self.first = Signal()
+        self.load_c = Signal()
+        self.columns = Signal(config.columns)
+        self.capture = Signal()
+        self.captured = Signal()
+        self.shift = Signal()
+
+        ###
+
+        # The edge: decoders, and the constant one.
+        one = {
+            "exponent": config.form.exponent_bias,
+            "significand": 1 << (config.form.precision - 1),
+        }
+        rows, columns = [], []
+        row_format = Signal(config.operand_index_bits)
+        self.comb += row_format.eq(Mux(self.load_c, self.c_format, self.a_format))
+        for a, c in zip(self.a, self.c, strict=True):
+            rows.append(self._edge(config, Mux(self.load_c, c, a), row_format))
+        for b in self.b:
+            column = Record(operand_layout(config.form))
+            decoded = self._decoder(config, b, self.b_format)
+            self.sync += [
+                If(self.load_c, *(getattr(column, name).eq(one.get(name, 0)) for name, _ in column.layout)).Else(
+                    column.eq(decoded)
+                )
+            ]
+            columns.append(column)
+        step, first, capture = Signal(), Signal(), Signal()
+        enabled = Signal(config.columns)
+        self.sync += [step.eq(self.step), first.eq(self.first), enabled.eq(self.columns), capture.eq(self.capture)]
+        self.sync += self.captured.eq(capture)
+
+        # The elements, and under each a place for its result.
+        results = []
+        for row in rows:
+            results.append([])
+            for index, column in enumerate(columns):
+                element = ProcessingElement(config)
+                self.submodules += element
+                self.comb += [
+                    element.a.eq(row),
+                    element.b.eq(column),
+                    element.step.eq(step),
+                    element.first.eq(first),
+                    element.enable.eq(enabled[index]),
+                ]
+                result = [Signal(len(word)) for word in element.words]
+                results[-1].append(result)
+                self.sync += If(capture, *(r.eq(w) for r, w in zip(result, element.words, strict=True)))
+        for upper, lower in zip(results, results[1:], strict=False):
+            for result, source in zip(upper, lower, strict=True):
+                self.sync += If(self.shift, *(r.eq(s) for r, s in zip(result, source, strict=True)))
+        self.words = results[0]
+
+    def _decoder(self, config: AcceleratorConfig, code: Signal, number_format: Signal) -> Record:
+        decoder = Decoder(config)
+        self.submodules += decoder
+        self.comb += [decoder.code.eq(code), decoder.format.eq(number_format)]
+        return decoder.value
+
+    def _edge(self, config: AcceleratorConfig, code: Signal, number_format: Signal) -> Record:
+        registered = Record(operand_layout(config.form))
+        self.sync += registered.eq(self._decoder(config, code, number_format))
+        return registered

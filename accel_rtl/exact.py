@@ -1,0 +1,171 @@
+"""The exact accumulator: a fixed-point register wide enough that nothing is ever lost (Kulisch)."""
+
+from migen import Case, Cat, If, Module, Mux, Record, Replicate, Signal
+
+from accel_rtl.bits import Normalize, index_bits
+from accel_rtl.config import LIMB_BITS, AcceleratorConfig
+from accel_rtl.multiply import product_layout
+from accel_rtl.round import EXPONENT_BITS, unrounded_layout
+
+__all__ = ["ExactAccumulator", "ExactNormalizer"]
+
+NAN, PLUS_INFINITY, MINUS_INFINITY = range(3)
+FLAGS = 3
+
+
+class ExactAccumulator(Module):
+    """sum += product, in 32-bit limbs of two's complement, least first, with a registered carry between neighbours.
+
+    ======= ========= =========================================================================
+    signal  direction meaning
+    ======= ========= =========================================================================
+    product in        record of `product_layout`
+    step    in        a cycle that counts
+    first   in        forget the old sum
+    enable  in        add the product; otherwise the step only moves carries
+    words   out       the limbs, then the sticky flags NaN, +infinity, -infinity
+    ======= ========= =========================================================================
+
+    The product, shifted by the low five bits of its exponent, lands on the limb that the other bits name, and is
+    extended by its sign above. A carry reaches the next limb a step later, so the limbs hold the sum after
+    `flush_steps` further steps. The invariant: sum = sum over j of (limb[j] + carry[j - 1]) * 2^(32 j), modulo 2^(32 limbs).
+    """
+
+    @staticmethod
+    def flush_steps(config: AcceleratorConfig) -> int:
+        """Steps without a product until the last carry has arrived."""
+        return config.limbs - 1
+
+    @staticmethod
+    def word_bits(config: AcceleratorConfig) -> list[int]:
+        """Widths of `words`."""
+        return [LIMB_BITS] * config.limbs + [FLAGS]
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.product = product = Record(product_layout(config.form))
+        self.step = Signal()
+        self.first = Signal()
+        self.enable = Signal()
+        self.words = [Signal(bits) for bits in self.word_bits(config)]
+
+        ###
+
+        limbs, flags = self.words[:-1], self.words[-1]
+        shift_bits = index_bits(LIMB_BITS)
+        shifted = Signal(2 * config.form.precision + LIMB_BITS - 1)
+        term = Signal((len(shifted) + 1, True))
+        place = Signal(max(1, len(product.exponent) - shift_bits))
+        self.comb += [
+            If(self.enable, shifted.eq(product.significand << product.exponent[:shift_bits])),
+            term.eq(Mux(product.sign, -shifted, shifted)),
+            place.eq(product.exponent[shift_bits:]),
+        ]
+
+        # The term in words: as many as it can touch, the last one sign-extended, and the sign above.
+        sign = term[len(term) - 1]
+        words = []
+        for low in range(0, len(term), LIMB_BITS):
+            word = Signal(LIMB_BITS)
+            part = term[low : low + LIMB_BITS]
+            self.comb += word.eq(Cat(part, Replicate(sign, LIMB_BITS - len(part))))
+            words.append(word)
+        above = Signal(LIMB_BITS)
+        self.comb += above.eq(Replicate(sign, LIMB_BITS))
+
+        carry = 0
+        for index, limb in enumerate(limbs):
+            addend = Signal(LIMB_BITS)
+            choices = {
+                start: addend.eq(words[index - start] if index - start < len(words) else above)
+                for start in range(min(index + 1, 1 << len(place)))
+            }
+            total = Signal(LIMB_BITS + 1)
+            self.comb += [
+                Case(place, {**choices, "default": addend.eq(0)} if len(choices) < 1 << len(place) else choices),
+                total.eq(Mux(self.first, 0, limb) + addend + (carry if index == 0 else carry & ~self.first)),
+            ]
+            self.sync += If(self.step, limb.eq(total[:LIMB_BITS]))
+            if index < len(limbs) - 1:
+                carry = Signal()
+                self.sync += If(self.step, carry.eq(total[LIMB_BITS]))
+
+        infinity = Signal()
+        self.comb += infinity.eq(product.infinity & ~product.nan & self.enable)
+        self.sync += If(
+            self.step,
+            flags.eq(
+                Mux(self.first, 0, flags)
+                | Cat(product.nan & self.enable, infinity & ~product.sign, infinity & product.sign)
+            ),
+        )
+
+
+class ExactNormalizer(Module):
+    """The sum as sign, exponent and significand for the rounder; LATENCY cycles, one sum a cycle.
+
+    ====== ========= ===============================================
+    signal direction meaning
+    ====== ========= ===============================================
+    words  in        of an `ExactAccumulator`
+    number out       record of `unrounded_layout(SIGNIFICAND_BITS)`
+    ====== ========= ===============================================
+
+    First the magnitude; then the highest limb that is not zero and the one below it, which hold 33 significant bits
+    or more, what lies below being sticky.
+    """
+
+    LATENCY = 2
+    SIGNIFICAND_BITS = LIMB_BITS + 1
+
+    @classmethod
+    def significand_bits(cls, config: AcceleratorConfig) -> int:
+        """Width of `number.significand`."""
+        return cls.SIGNIFICAND_BITS
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.words = [Signal(bits) for bits in ExactAccumulator.word_bits(config)]
+        self.number = number = Record(unrounded_layout(self.SIGNIFICAND_BITS))
+
+        ###
+
+        # Cycle 1: the magnitude. Negation carries into a limb while everything below it is zero.
+        sign = Signal()
+        flags = Signal(FLAGS)
+        magnitude = [Signal(LIMB_BITS) for _ in range(config.limbs)]
+        negative = self.words[config.limbs - 1][LIMB_BITS - 1]
+        below_zero = 1
+        for limb, result in zip(self.words, magnitude, strict=False):
+            carry = Signal()
+            self.comb += carry.eq(below_zero)
+            self.sync += result.eq(Mux(negative, ~limb + carry, limb))
+            below_zero = carry & (limb == 0)
+        self.sync += [sign.eq(negative), flags.eq(self.words[-1])]
+
+        # Cycle 2: the leading limb's place, the two limbs, and what is lost below them.
+        self.submodules.normalize = normalize = Normalize(LIMB_BITS)
+        next_limb, base = Signal(LIMB_BITS), Signal((EXPONENT_BITS, True))
+        sticky = Signal()
+        for index, limb in enumerate(magnitude):
+            lower = magnitude[: max(0, index - 1)]
+            self.comb += If(
+                limb != 0,
+                normalize.value.eq(limb),
+                next_limb.eq(magnitude[index - 1] if index else 0),
+                base.eq(config.accumulator_unit + LIMB_BITS * (index + 1) - 1),
+                sticky.eq(Cat(*lower) != 0 if lower else 0),
+            )
+        pair, lost, infinity = Signal(2 * LIMB_BITS), Signal(LIMB_BITS - 1), Signal()
+        self.comb += [
+            pair.eq(Cat(next_limb, normalize.value) << normalize.count),
+            lost.eq(pair[: LIMB_BITS - 1]),
+            infinity.eq(flags[PLUS_INFINITY] ^ flags[MINUS_INFINITY]),
+        ]
+        self.sync += [
+            number.sign.eq(Mux(infinity, flags[MINUS_INFINITY], sign)),
+            number.exponent.eq(base - normalize.count),
+            number.significand.eq(pair[LIMB_BITS - 1 :]),
+            number.sticky.eq(sticky | (lost != 0)),
+            number.zero.eq(normalize.value == 0),
+            number.infinity.eq(infinity),
+            number.nan.eq(flags[NAN] | (flags[PLUS_INFINITY] & flags[MINUS_INFINITY])),
+        ]
