@@ -30,7 +30,7 @@ def table(
             header[column],
             footer=footer[column] if footer else "",
             justify="left" if column in left else "right",
-            no_wrap=True,
+            no_wrap=column != 0,  # where there is no room, the first column is shortened, never a number
             overflow="ellipsis",
         )
     for number, row in enumerate(rows):
@@ -65,8 +65,8 @@ def count(number: int | None) -> str:
 
 
 def ratio(number: float | None) -> str:
-    """0.34; nothing for None."""
-    return "" if number is None else f"{number:.2f}"
+    """Three significant digits; nothing for None."""
+    return "" if number is None else f"{number:.3g}"
 
 
 def percent(number: float | None) -> str:

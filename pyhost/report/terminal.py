@@ -54,7 +54,10 @@ def _show_result(result: Result, console: Console) -> None:
             ("target", result.target),
             ("loss", None if result.loss is None else f"{result.loss:.6g}"),
             ("cycles", f"{totals.cycles:,}" if totals.cycles else None),
-            ("MACs", f"{totals.macs:,}" + (f", {totals.macs_per_cycle:.2f} a cycle" if totals.macs_per_cycle else "")),
+            (
+                "MACs",
+                f"{totals.macs:,}" + (f", {ratio(totals.macs_per_cycle)} a cycle" if totals.macs_per_cycle else ""),
+            ),
             (
                 "array",
                 f"{totals.utilization:.0%} of its elements at work while a job ran" if totals.utilization else None,
@@ -137,13 +140,13 @@ def _kernel_table(result: Result, console: Console) -> Table:
 
     def share(cycles: int | None) -> str:
         return (
-            f"{bar(cycles / totals.cycles, console, 8)} {cycles / totals.cycles:5.1%}"
+            f"{bar(cycles / totals.cycles, console, 4)} {cycles / totals.cycles:5.1%}"
             if cycles and totals.cycles
             else ""
         )
 
     return table(
-        ("kernel", "cycles", "share of step", "MACs", "a cycle", "array", "exact"),
+        ("kernel", "cycles", "share", "MACs", "a cycle", "array", "exact"),
         [
             (
                 kernel.name,
