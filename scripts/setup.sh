@@ -37,15 +37,11 @@ make_environment() {
         fail "missing: Python 3.11 or newer ('$python' is not it); install python3 and python3-venv, or set PYTHON="
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "'$python' is older than Python 3.11; set PYTHON="
     say "creating .venv with $("$python" --version)"
-    if "$python" -c 'import ensurepip' 2>/dev/null; then
-        "$python" -m venv --clear .venv
-    else
-        "$python" -m venv --clear --without-pip .venv
-        pip_from_elsewhere || { install python3-venv && "$python" -m venv --clear .venv; } || {
-            rm -rf .venv
-            fail "missing: pip for '$python'; install with: apt-get install python3-venv"
-        }
-    fi
+    "$python" -m venv --clear .venv >/dev/null 2>&1 && return
+    "$python" -m venv --clear --without-pip .venv && pip_from_elsewhere && return
+    install python3-venv && "$python" -m venv --clear .venv && return
+    rm -rf .venv
+    fail "missing: pip for '$python'; install with: apt-get install python3-venv"
 }
 
 # The pip of another Python here, else the wheel in Debian's package, which any user may download.
