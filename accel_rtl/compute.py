@@ -128,4 +128,4 @@ class StepIssuer(Module):
                     If(flushed == flush_steps - 1, NextValue(flushed, 0), *end_tile),
                 ),
             )
-        state.act("DONE")
+        state.act("DONE", NextState("DONE"))  # a state without a statement would be taken for the reset state

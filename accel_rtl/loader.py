@@ -127,7 +127,7 @@ class Loader(Module):
                 If(chunks.last & tiles.last, NextState("DONE")),
             ),
         )
-        turn.act("DONE")
+        turn.act("DONE", NextState("DONE"))  # a state without a statement would be taken for the reset state
         self.comb += [
             step_action.eq(Mux(last_step, CursorAction.RESET, CursorAction.ADVANCE)),
             walker.lines.eq(Mux(k_minor, lanes, steps)),
