@@ -27,7 +27,7 @@ def read_layouts(elf: ELFFile) -> dict[str, Layout]:
     for die in _dies(elf):
         if die.tag in _AGGREGATES or die.tag == "DW_TAG_typedef":
             target = _resolve(die)
-            if target is not None and target.tag in _AGGREGATES and "DW_AT_byte_size" in target.attributes:
+            if target is not None and target.tag in _AGGREGATES and _is_laid_out(target):
                 layouts.setdefault(_name(die), _layout(target))
     layouts.pop("", None)
     return layouts
@@ -84,11 +84,28 @@ def _resolve(die: Die) -> Die | None:
     return die
 
 
+def _is_laid_out(die: Die) -> bool:
+    """A complete struct or union, nowhere in it a bit-field: only the compilers' run-time libraries have those."""
+    if "DW_AT_byte_size" not in die.attributes:
+        return False
+    for member in _members(die):
+        inner = _resolve(member.get_DIE_from_attribute("DW_AT_type"))
+        if "DW_AT_data_bit_offset" in member.attributes or "DW_AT_bit_size" in member.attributes:
+            return False
+        if inner is not None and inner.tag in _AGGREGATES and not _is_laid_out(inner):
+            return False
+    return True
+
+
+def _members(die: Die) -> Iterator[Die]:
+    for child in die.iter_children():
+        if child.tag == "DW_TAG_member":
+            yield child
+
+
 def _layout(die: Die) -> Layout:
     fields: list[Field] = []
-    for member in die.iter_children():
-        if member.tag != "DW_TAG_member":
-            continue
+    for member in _members(die):
         offset = member.attributes["DW_AT_data_member_location"].value if die.tag == _AGGREGATES[0] else 0
         field = _field(_name(member), offset, _resolve(member.get_DIE_from_attribute("DW_AT_type")))
         if not field.name and field.layout:
