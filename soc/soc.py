@@ -3,6 +3,7 @@
 from litex.soc.integration.soc import SoCRegion
 from litex.soc.integration.soc_core import SoCCore
 
+from accel_rtl import Accelerator
 from soc.config import MAIN_RAM_ORIGIN, SocConfig
 from soc.cycle_counter import CycleCounter
 from soc.ram import MainRam
@@ -43,9 +44,9 @@ class FloatSoc(SoCCore):
         self.cycle_counter = CycleCounter()
         port = None
         if config.accelerator is not None:
-            from accel_rtl.accelerator import Accelerator
-
-            self.accelerator = Accelerator(config.accelerator, memory_bytes=config.main_ram)
+            self.accelerator = Accelerator(
+                config.accelerator, memory_bytes=config.main_ram, memory_base=MAIN_RAM_ORIGIN
+            )
             self.comb += self.crg.accelerator_enable.eq(self.accelerator.clock_enable)
             port = self.accelerator.port
         self.ram = MainRam(config.main_ram, port=port, stall=self.crg.stall)
