@@ -1,7 +1,9 @@
 """What every scalar format is: codes, values, and the way between them."""
 
+import sys
 from abc import ABC, abstractmethod
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +15,11 @@ __all__ = ["Format"]
 
 _TABLE_BITS = 16
 """Formats up to this width decode by table (512 KiB at most), wider ones by arithmetic."""
+
+
+def _compiled_size() -> int:
+    """Elements from which a compiled encoder pays: for importing Numba too, unless somebody already has."""
+    return 1 << 12 if "numba" in sys.modules else 1 << 18
 
 
 class Format(ABC):
@@ -42,6 +49,10 @@ class Format(ABC):
     @abstractmethod
     def unit_exponent(self) -> int:
         """The largest u such that every finite value is a multiple of 2^u."""
+
+    def unit_above(self, smallest: float) -> int:
+        """A u such that every finite value of at least the magnitude `smallest` is a multiple of 2^u."""
+        return self.unit_exponent
 
     @property
     @abstractmethod
@@ -87,6 +98,10 @@ class Format(ABC):
     ) -> NDArray[np.uint64]:
         """Codes from rounded places on the line of codes, given the values they came from: sign, overflow, NaN."""
 
+    def _encode_compiled(self, x: NDArray[Any], saturate: bool) -> NDArray[np.unsignedinteger] | None:
+        """What `encode` gives, by a compiled twin; None where there is none."""
+        return None
+
     @cached_property
     def _table(self) -> NDArray[np.float64]:
         return self._value(np.arange(1 << self.bits, dtype=np.uint64))
@@ -125,8 +140,14 @@ class Format(ABC):
         too. `random` (integers below 2^random_bits, broadcast with x) is for `Rounding.STOCHASTIC`. With `exact`,
         raises FormatError for the first value that the format cannot hold.
         """
+        x = np.asarray(x)
+        compiled = None
+        if rounding is Rounding.NEAREST_EVEN and not exact and x.size >= _compiled_size():
+            compiled = self._encode_compiled(x, saturate)
+        if compiled is not None:
+            return compiled
         with np.errstate(invalid="ignore"):  # signalling NaNs are as good as any
-            x = np.asarray(x, dtype=np.float64)
+            x = x.astype(np.float64)
         if random is not None:
             x, random = np.broadcast_arrays(x, np.asarray(random, dtype=np.uint64))
         magnitude = np.where(np.isfinite(x), np.abs(x), 0.0)

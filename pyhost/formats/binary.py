@@ -1,8 +1,9 @@
 """Binary formats: value = (-1)^sign * 2^(exponent - bias) * 1.fraction, with subnormals below."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,13 +87,17 @@ class BinaryFormat(Format):
         """1 - bias - fraction_bits: the exponent of the smallest subnormal's unit."""
         return 1 - self.bias - self.fraction_bits
 
+    def unit_above(self, smallest: float) -> int:
+        """The unit of the last place in the binade of `smallest`."""
+        return max(self.unit_exponent, math.frexp(smallest)[1] - 1 - self.fraction_bits)
+
     @property
     def _sign(self) -> int:
         return 1 << (self.bits - 1)
 
     @property
-    def _max_magnitude(self) -> int:
-        """The code of the largest finite value."""
+    def largest_code(self) -> int:
+        """The code of `max`."""
         match self.style:
             case "ieee":
                 return self.inf_code - 1
@@ -111,7 +116,7 @@ class BinaryFormat(Format):
     @cached_property
     def max(self) -> float:
         """The largest finite value."""
-        return float(self._value(np.array([self._max_magnitude], dtype=np.uint64))[0])
+        return float(self._value(np.array([self.largest_code], dtype=np.uint64))[0])
 
     @property
     def min_normal(self) -> float:
@@ -168,6 +173,11 @@ class BinaryFormat(Format):
         values: NDArray[np.float64] = np.where(negative & ~np.isnan(magnitude), -magnitude, magnitude)
         return values
 
+    def _encode_compiled(self, x: NDArray[Any], saturate: bool) -> NDArray[np.unsignedinteger] | None:
+        from pyhost.formats.compiled import encode_binary
+
+        return encode_binary(self, x, saturate)
+
     def _position(self, magnitude: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         pattern = magnitude.view(np.uint64)
         field = pattern >> np.uint64(52)
@@ -188,7 +198,7 @@ class BinaryFormat(Format):
         self, line: NDArray[np.uint64], x: NDArray[np.float64], rounding: Rounding, saturate: bool
     ) -> NDArray[np.uint64]:
         negative, infinite, nan = np.signbit(x), np.isinf(x), np.isnan(x)
-        largest = np.uint64(self._max_magnitude)
+        largest = np.uint64(self.largest_code)
         beyond = infinite | ((line > largest) & overflows(negative, rounding))
         codes = np.minimum(line, largest)
         if not self.subnormals:

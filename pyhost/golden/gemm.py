@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from pyhost.errors import FloatsocError
 from pyhost.formats import Format, Rounding
 from pyhost.golden import reference
+from pyhost.golden.chain import chain as fast_chain
+from pyhost.golden.exact import exact as fast_exact
 
 __all__ = ["K_LIMIT", "Accumulator", "Chain", "Exact", "GoldenError", "gemm"]
 
@@ -94,7 +96,10 @@ def gemm(
         case Exact():
             if a_values.shape[1] > K_LIMIT:
                 raise GoldenError(f"K is {a_values.shape[1]}: an exact accumulator takes at most {K_LIMIT} products")
-            sums = reference.exact(a_values, b_values, c_values, a_format, b_format, c_format or d_format)
+            accumulate = fast_exact if engine == "fast" else reference.exact
+            sums = accumulate(a_values, b_values, c_values, a_format, b_format, c_format or d_format)
+        case Chain() if engine == "fast":
+            sums = fast_chain(a_values, b_values, c_values, a_format, b_format, accumulator.format)
         case Chain():
             sums = reference.chain(a_values, b_values, c_values, accumulator.format)
         case _:

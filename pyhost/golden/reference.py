@@ -89,7 +89,8 @@ def _integer(value: float, unit: int) -> int:
 
 
 def _odd(integers: NDArray[np.object_], unit: int) -> _Values:
-    return np.frompyfunc(lambda i: round_to_odd(i, unit), 1, 1)(integers).astype(np.float64)
+    values: _Values = np.frompyfunc(lambda i: round_to_odd(i, unit), 1, 1)(integers).astype(np.float64)
+    return values
 
 
 def round_to_odd(integer: int, unit: int) -> float:

@@ -1,0 +1,73 @@
+"""Bits of floats inside Numba kernels, at the width they have (Numba's own operators widen 32-bit integers to 64).
+
+Importing this imports Numba.
+"""
+
+# mypy: disallow-untyped-decorators=False
+
+from typing import Any
+
+from numba import types
+from numba.extending import intrinsic
+
+__all__ = ["bit_and", "bit_or", "bits_of", "float_of", "narrowed"]
+
+_INTEGER = {types.float32: types.int32, types.float64: types.int64}
+_FLOAT = {integer: number for number, integer in _INTEGER.items()}
+
+
+def _reinterpret(table: dict[Any, Any], x: Any) -> Any:
+    if x not in table:
+        return None
+    target = table[x]
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], context.get_value_type(target))
+
+    return target(x), codegen
+
+
+@intrinsic
+def bits_of(typing_context: Any, x: Any) -> Any:
+    """float32 -> int32, float64 -> int64: the same bits."""
+    return _reinterpret(_INTEGER, x)
+
+
+@intrinsic
+def float_of(typing_context: Any, x: Any) -> Any:
+    """int32 -> float32, int64 -> float64: the same bits."""
+    return _reinterpret(_FLOAT, x)
+
+
+def _bitwise(operation: str, x: Any, y: Any) -> Any:
+    if x not in _FLOAT or x != y:
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return getattr(builder, operation)(*arguments)
+
+    return x(x, y), codegen
+
+
+@intrinsic
+def bit_and(typing_context: Any, x: Any, y: Any) -> Any:
+    """x & y of two int32 or two int64."""
+    return _bitwise("and_", x, y)
+
+
+@intrinsic
+def bit_or(typing_context: Any, x: Any, y: Any) -> Any:
+    """x | y of two int32 or two int64."""
+    return _bitwise("or_", x, y)
+
+
+@intrinsic
+def narrowed(typing_context: Any, x: Any, like: Any) -> Any:
+    """The low bits of the int64 (or int32) `x` in the type of `like`."""
+    if like not in _FLOAT or x not in _FLOAT:
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.trunc(arguments[0], context.get_value_type(like)) if x.bitwidth > like.bitwidth else arguments[0]
+
+    return like(x, like), codegen

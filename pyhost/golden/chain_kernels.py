@@ -1,0 +1,119 @@
+"""Numba kernels of the chain accumulators: one rounding a step, vectorised over the columns of the product.
+
+Rounding by a magic constant: with P the power of two at the bottom of the sum's binade, not below the smallest
+normal number, and G = 1.5 * 2^(w-m) * P (w the lanes' fraction bits, m the accumulator's), (s + G) - G is s rounded to
+nearest even to m fraction bits, subnormals included. `pyhost.golden.chain` says when the lanes carry enough bits.
+"""
+
+# mypy: disallow-untyped-decorators=False, disable-error-code="call-arg, var-annotated"
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from pyhost.formats.bitcast import bit_and, bit_or, bits_of, float_of
+
+__all__ = ["BLOCK", "Constants", "chain", "chain_to_odd"]
+
+BLOCK = 32
+"""Steps between two looks at the accumulators of a row; a block that cannot overflow does without the check."""
+
+
+class Constants(NamedTuple):
+    """An accumulator format, in the lanes' float and integer types."""
+
+    exponent_mask: Any
+    magnitude_mask: Any
+    sign_mask: Any  # 0 where the format has no -0
+    min_normal: Any
+    magic: Any  # G = magic * P
+    threshold: Any  # sums of at least this magnitude overflow
+    beyond: Any  # infinity or NaN
+    growth: float  # what a block's roundings can add: as a factor of normal numbers
+    slack: float  # ... and to subnormal ones
+
+
+@njit(cache=True, error_model="numpy")
+def _largest(row, magnitude_mask):  # type: ignore[no-untyped-def]
+    """The largest magnitude of a row, NaN above all: compared as integers, which vectorises."""
+    largest = bit_and(bits_of(row[0]), magnitude_mask)
+    for j in range(row.size):
+        bits = bit_and(bits_of(row[j]), magnitude_mask)
+        largest = bits if bits > largest else largest
+    return np.float64(float_of(largest))
+
+
+@njit(cache=True, error_model="numpy")
+def chain(a, b, acc, to):  # type: ignore[no-untyped-def]
+    """acc = round(acc + a * b) in place, k ascending, for lanes in which the rounded sum needs no second look.
+
+    a [M,K], b [K,N], acc [M,N] of the lanes' type. |sums| of `threshold` and more become themselves times `beyond`
+    (infinity or NaN).
+    """
+    rows, depth = a.shape
+    columns = b.shape[1]
+    largest = np.empty(depth)
+    for k in range(depth):
+        largest[k] = _largest(b[k], to.magnitude_mask)
+    for i in range(rows):
+        row = acc[i]
+        for start in range(0, depth, BLOCK):
+            stop = min(start + BLOCK, depth)
+            bound = _largest(row, to.magnitude_mask)
+            for k in range(start, stop):
+                bound += abs(np.float64(a[i, k])) * largest[k]
+            if bound * to.growth + to.slack < to.threshold:
+                for k in range(start, stop):
+                    x = a[i, k]
+                    other = b[k]
+                    for j in range(columns):
+                        s = row[j] + x * other[j]
+                        bits = bits_of(s)
+                        binade = float_of(bit_and(bits, to.exponent_mask))
+                        binade = binade if binade > to.min_normal else to.min_normal
+                        g = binade * to.magic
+                        row[j] = float_of(bit_or(bits_of((s + g) - g), bit_and(bits, to.sign_mask)))
+            else:
+                for k in range(start, stop):
+                    x = a[i, k]
+                    other = b[k]
+                    for j in range(columns):
+                        s = row[j] + x * other[j]
+                        bits = bits_of(s)
+                        binade = float_of(bit_and(bits, to.exponent_mask))
+                        binade = binade if binade > to.min_normal else to.min_normal
+                        g = binade * to.magic
+                        rounded = float_of(bit_or(bits_of((s + g) - g), bit_and(bits, to.sign_mask)))
+                        row[j] = rounded if float_of(bit_and(bits, to.magnitude_mask)) < to.threshold else s * to.beyond
+
+
+@njit(cache=True, error_model="numpy")
+def chain_to_odd(a, b, acc, to):  # type: ignore[no-untyped-def]
+    """As `chain`, in binary64 with the sum rounded to odd first, so that the rounding after it is the only one.
+
+    TwoSum gives the sum's error exactly (Knuth); truncation and the sticky last bit follow from its sign.
+    """
+    rows, depth = a.shape
+    columns = b.shape[1]
+    for i in range(rows):
+        row = acc[i]
+        for k in range(depth):
+            x = a[i, k]
+            other = b[k]
+            for j in range(columns):
+                addend = row[j]
+                product = x * other[j]
+                nearest = addend + product
+                back = nearest - addend
+                error = (addend - (nearest - back)) + (product - back)
+                inexact = np.int64(error < 0) | np.int64(error > 0)
+                bits = bits_of(nearest)
+                overshot = np.int64((bits ^ bits_of(error)) < 0) & inexact
+                bits = (bits - overshot) | inexact
+                s = float_of(bits)
+                binade = float_of(bits & to.exponent_mask)
+                binade = binade if binade > to.min_normal else to.min_normal
+                g = binade * to.magic
+                rounded = float_of(bits_of((s + g) - g) | (bits & to.sign_mask))
+                row[j] = rounded if float_of(bits & to.magnitude_mask) < to.threshold else s * to.beyond

@@ -1,0 +1,50 @@
+"""The compiled encoders against the readable one, whatever the size of the array."""
+
+import numpy as np
+import pytest
+
+from pyhost.formats import Format, parse_format
+from pyhost.formats.base import _compiled_size
+
+SEED = 42
+NAMES = ["e5m2", "e4m3fn", "e4m3fnuz", "e5m2fnuz", "e2m1fn", "e3m2fn", "e5m10", "e8m7", "e8m10", "e8m23", "e2m23"]
+NAMES += ["e5m2nosub", "e8m7nosub", "e4m3fnuznosub", "e8m3b140", "e8m3b-40", "e4m3b30", "e3m20fn"]
+
+
+def awkward(number_format: Format) -> np.ndarray:
+    """float64 values around everything that decides: every binade, ties and their neighbours, the ends, specials."""
+    rng = np.random.default_rng(SEED)
+    codes = rng.integers(0, 1 << number_format.bits, 1 << 12)
+    values = number_format.decode(codes.astype(number_format.dtype))
+    with np.errstate(invalid="ignore", over="ignore"):
+        middle = (values + number_format.decode(codes ^ 1)) / 2
+        wide = rng.standard_normal(1 << 12) * 2.0 ** rng.integers(-330, 330, 1 << 12)
+        near = [np.nextafter(v, s) for v in (values, middle) for s in (-np.inf, np.inf)]
+        ends = number_format.max * np.array([1, 1 + 2.0**-24, 1.0625, 1.5, 2, 4, 1e9])
+    specials = [0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, -1e308]
+    return np.concatenate([values, middle, *near, wide, ends, -ends, specials])
+
+
+@pytest.mark.parametrize("saturate", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_compiled_and_readable_encoders_agree(name: str, saturate: bool) -> None:
+    number_format = parse_format(name)
+    x = awkward(number_format)
+    with np.errstate(over="ignore"):
+        singles = x.astype(np.float32)
+    for values in (x, singles, singles.reshape(-1, 1)[::3]):
+        compiled = number_format._encode_compiled(values, saturate)
+        assert compiled is not None
+        assert compiled.shape == values.shape
+        pieces = values.reshape(-1)
+        readable = np.concatenate(
+            [number_format.encode(pieces[i : i + 1000], saturate=saturate) for i in range(0, pieces.size, 1000)]
+        )
+        wrong = np.flatnonzero(compiled.reshape(-1) != readable)
+        assert wrong.size == 0, (
+            f"seed {SEED}: {pieces[wrong[:3]]}: {compiled.reshape(-1)[wrong[:3]]} {readable[wrong[:3]]}"
+        )
+
+
+def test_readable_pieces_are_below_the_size_that_compiles() -> None:
+    assert _compiled_size() > 1000

@@ -1,0 +1,173 @@
+"""The fast engine gives the reference's bits: every arithmetic it may choose, on data that provoke its limits."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pyhost.formats import Format, parse_format
+from pyhost.golden import Chain, Exact, gemm, reference
+from pyhost.golden.chain import lanes
+from pyhost.golden.exact import Span, plan
+from pyhost.golden.fixed_point import fixed_point
+
+SEED = 2008
+Codes = NDArray[np.unsignedinteger]
+CHAINS = [
+    ("e4m3fn", "e5m2", "e5m10", "float32"),
+    ("e5m2", "e5m2", "e5m10", "float32"),
+    ("e2m1fn", "e2m1fn", "e4m3fn", "float32"),
+    ("e4m3fnuz", "e4m3fnuz", "e5m10", "float32"),
+    ("e3m4", "e3m4", "e4m3fnuz", "float32"),
+    ("e2m1", "e2m1", "e2m1", "float32"),
+    ("e5m10", "e2m1fn", "e5m10", "float64"),  # p + q = 24: one bit too many for float32 lanes
+    ("e5m10", "e5m10", "e5m10", "float64"),
+    ("e8m7", "e8m7", "e8m23", "float64"),
+    ("e5m10", "e5m10", "e8m23", "float64"),
+    ("e4m3fn", "e8m7", "e5m10", "float64"),
+    ("e8m7", "e8m7", "e8m7", "odd"),
+    ("e8m10", "e8m10", "e8m10", "odd"),
+    ("e8m23", "e8m23", "e8m23", "odd"),
+    ("e8m23", "e5m2", "e4m3fn", "float64"),
+    ("e8m7", "e5m2", "e5m2fnuz", "float64"),
+    ("e8m7", "e8m7", "e8m3fnuz", "odd"),
+    ("e8m23", "e8m7", "e8m3fn", "odd"),
+    ("e5m10", "e4m3fn", "e3m2fn", "stepwise"),
+    ("e5m2", "e4m3fn", "e5m10nosub", "stepwise"),
+    ("e8m23", "e8m23", "e8m7nosub", "stepwise"),
+]
+MIXTURES = [
+    ("e4m3fn", "e4m3fn", "e8m23", "e5m10"),
+    ("e5m2", "e5m2", "e5m2", "e5m10"),
+    ("e5m10", "e5m10", "e8m23", "e5m10"),
+    ("e8m7", "e8m7", "e8m7", "e8m7"),
+    ("e8m10", "e5m2", "e8m23", "e8m23"),
+    ("e8m23", "e8m23", "e8m23", "e8m23"),
+    ("e2m1fn", "e3m2fn", "e2m3fn", "e4m3fnuz"),
+    ("e8m3b140", "e4m3fnuzb11", "e8m3b-40", "e8m23"),
+]
+
+
+def data(kind: str, rng: np.random.Generator, number_format: Format, shape: tuple[int, int]) -> Codes:
+    if kind == "codes":  # specials and the whole range
+        return rng.integers(0, 1 << number_format.bits, shape).astype(number_format.dtype)
+    x = rng.standard_normal(shape)
+    if kind == "cancelling":  # neighbours along both axes are opposite, with a little noise
+        sign = (-1.0) ** np.add.outer(np.arange(shape[0]), np.arange(shape[1]))
+        x = sign * (1 + x * 2.0 ** -rng.integers(0, 24, shape))
+    if kind == "wide":  # all binades alike
+        span = np.log2(number_format.max) - number_format.unit_exponent
+        x = x * 2.0 ** (rng.uniform(0, span, shape) + number_format.unit_exponent)
+    if kind == "small":
+        x = x * number_format.min_normal
+    return number_format.encode(x, saturate=True)
+
+
+@pytest.mark.parametrize("kind", ["normal", "codes", "cancelling", "wide", "small"])
+@pytest.mark.parametrize(("a_name", "b_name", "accumulator", "how"), CHAINS)
+def test_chains_agree(a_name: str, b_name: str, accumulator: str, how: str, kind: str) -> None:
+    a_format, b_format, acc_format = map(parse_format, (a_name, b_name, accumulator))
+    assert lanes(a_format, b_format, acc_format) == how
+    rng = np.random.default_rng(SEED)
+    for m, k, n in ((5, 40, 7), (9, 33, 4)):
+        a, b = data(kind, rng, a_format, (m, k)), data(kind, rng, b_format, (k, n))
+        for c in (None, data(kind, rng, acc_format, (m, n))):
+            results = [
+                gemm(
+                    a,
+                    b,
+                    c,
+                    a_format=a_format,
+                    b_format=b_format,
+                    d_format=acc_format,
+                    accumulator=Chain(acc_format),
+                    engine=engine,
+                )
+                for engine in ("reference", "fast")
+            ]
+            assert np.array_equal(*results), f"seed {SEED}, {kind}, {(m, k, n)}, C {c is not None}"
+
+
+@pytest.mark.parametrize("kind", ["normal", "codes", "cancelling", "wide", "small"])
+@pytest.mark.parametrize(("a_name", "b_name", "c_name", "d_name"), MIXTURES)
+def test_exact_sums_agree(a_name: str, b_name: str, c_name: str, d_name: str, kind: str) -> None:
+    a_format, b_format, c_format, d_format = map(parse_format, (a_name, b_name, c_name, d_name))
+    rng = np.random.default_rng(SEED)
+    for m, k, n in ((6, 50, 5), (3, 1, 4)):
+        a, b = data(kind, rng, a_format, (m, k)), data(kind, rng, b_format, (k, n))
+        for c in (None, data(kind, rng, c_format, (m, n))):
+            for scale in (0, 3, -450):
+                results = [
+                    gemm(
+                        a,
+                        b,
+                        c,
+                        a_format=a_format,
+                        b_format=b_format,
+                        c_format=c_format,
+                        d_format=d_format,
+                        accumulator=Exact(),
+                        scale=scale,
+                        engine=engine,
+                    )
+                    for engine in ("reference", "fast")
+                ]
+                assert np.array_equal(*results), f"seed {SEED}, {kind}, {(m, k, n)}, C {c is not None}, {scale=}"
+
+
+@pytest.mark.parametrize("kind", ["normal", "codes", "cancelling", "wide", "small"])
+@pytest.mark.parametrize(("a_name", "b_name", "c_name", "d_name"), MIXTURES)
+def test_the_register_of_integers_agrees(a_name: str, b_name: str, c_name: str, d_name: str, kind: str) -> None:
+    """The path of last resort, also for operands that would not need it."""
+    formats = [parse_format(name) for name in (a_name, b_name, c_name)]
+    rng = np.random.default_rng(SEED)
+    values = [f.decode(data(kind, rng, f, shape)) for f, shape in zip(formats, ((4, 30), (30, 5), (4, 5)), strict=True)]
+    a, b, c = (np.where(np.isfinite(v), v, 0.0) for v in values)
+    for addend in (None, c):
+        sums = fixed_point(a, b, addend, *formats)
+        expected = reference.exact(a, b, addend, *formats)
+        assert np.array_equal(sums, expected), f"seed {SEED}"
+        assert np.array_equal(np.signbit(sums), np.signbit(expected)), f"seed {SEED}"
+
+
+def test_slices_are_few_where_few_suffice() -> None:
+    e4m3, e5m2, e5m10 = Span(-9, 9), Span(-16, 16), Span(-24, 16)
+    counts = [(p.a_slices, p.b_slices) for span in (e4m3, e5m2, e5m10) if (p := plan(span, span, 512))]
+    assert [i * j for i, j in counts] == [1, 3, 4]
+    assert plan(Span(-300, 300), Span(-300, 300), 512) is None
+
+
+def test_the_kernels_precondition_is_tight() -> None:
+    """2 q = 24 is one bit too many for float32 lanes: their own rounding makes a tie of a sum just below it."""
+    operand, acc_format = parse_format("e5m5"), parse_format("e5m11")
+    q = acc_format.precision
+    a, c = 63.0 * 2.0**-5, 2.0**-q - 2.0**-24
+    product = a * a * 2.0**-1
+    assert np.float32(product) + np.float32(c) == np.float32(product + 2.0**-q)
+    d = gemm(
+        operand.encode([[a]], exact=True),
+        operand.encode([[a / 2]], exact=True),
+        acc_format.encode([[c]], exact=True),
+        a_format=operand,
+        b_format=operand,
+        d_format=acc_format,
+        accumulator=Chain(acc_format),
+    )
+    assert acc_format.decode(d).tolist() == [[product]]
+
+
+def test_importing_and_running_a_small_exact_product_needs_no_compiler() -> None:
+    code = """
+import sys, numpy as np
+from pyhost.formats import parse_format
+from pyhost.golden import gemm
+f = parse_format("e5m2")
+rng = np.random.default_rng(1)
+a, b = f.encode(rng.standard_normal((1024, 8))), f.encode(rng.standard_normal((8, 9)))
+gemm(a, b, a_format=f, b_format=f, d_format=f)
+print("numba" in sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.strip() == "False"
