@@ -1,7 +1,10 @@
-"""Jobs: the documented file is the default job, and whatever is wrong is said with its place."""
+"""Jobs: the file in the README is the default job, and whatever is wrong is said with its place."""
 
 import json
+import re
+import tomllib
 from math import frexp
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,39 +16,7 @@ from pyhost.job import GemmJob, Job, gemm_job, load_job, parse_change
 from pyhost.job.models import EXACT_ACCUMULATOR_LIMIT, exact_accumulator_bits
 from soc.config import SocConfig
 
-DOCUMENTED = """\
-[soc]
-cpu = "full"                    # VexRiscv variant: minimal, lite, standard, full
-main_ram = "4 MiB"
-memory = "sram"
-
-[accelerator]
-enabled = true
-rows = 8
-columns = 8
-formats = ["e4m3fn", "e5m2"]
-accumulator = "exact"
-
-[network]
-model = "cnn-digits"
-batch = 16
-
-[formats]
-activation = "e4m3fn"
-weight = "e4m3fn"
-gradient = "e5m2"
-master_weight = "e8m23"
-result = "e8m23"
-overflow = "saturate"
-
-[training]
-data = "digits"
-optimizer = "sgd"
-learning_rate = 0.1
-momentum = 0.9
-loss_scale = 1.0
-seed = 1
-"""
+DOCUMENTED = re.search(r"```toml\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.DOTALL)[1]
 
 
 @pytest.fixture
@@ -66,8 +37,10 @@ def problems(path=None, changes=None):
     return str(caught.value).splitlines()
 
 
-def test_the_documented_file_is_the_default_job(job_file):
+def test_the_file_in_the_readme_is_the_default_job(job_file):
     assert load_job(job_file(DOCUMENTED)) == load_job(job_file("")) == load_job() == Job()
+    keys = {table: set(content) for table, content in tomllib.loads(DOCUMENTED).items()}
+    assert keys == {table: set(content) for table, content in Job().to_dict().items()}
 
 
 def test_a_job_survives_json():
