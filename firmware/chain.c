@@ -1,7 +1,23 @@
 #include "chain.h"
 
-static struct number round_sum(const struct codec *codec, struct number sum) {
-    return number_decode(codec, number_encode(codec, sum, OVERFLOW_IEEE));
+/* Whether every product of the two formats is a binary32 number. */
+static bool products_fit(const struct codec *a, const struct codec *b) {
+    uint32_t bits = a->format.fraction_bits + b->format.fraction_bits + 2;
+    int32_t unit = codec_unit(a) + codec_unit(b);
+    uint32_t shifts = (a->infinity >> a->format.fraction_bits) + (b->infinity >> b->format.fraction_bits);
+    return bits <= 24 && unit >= -149 && unit + (int32_t)(shifts + bits) <= 128;
+}
+
+/* Where products are exact in binary32, and the chain is in binary32, a multiply-add is a product and a sum. */
+void chain_prepare(struct chain *chain, const struct codec *codec, const struct codec *a, const struct codec *b) {
+    chain->codec = codec;
+    chain->form = codec_is_binary32(codec) && products_fit(a, b) ? FORM_FLOAT : FORM_CHAIN;
+}
+
+void chain_begin(struct chain *chain, struct number c) {
+    if (c.class == NUMBER_FINITE && c.significand == 0)
+        c.negative = 0;
+    chain->sum = number_encode(chain->codec, c, OVERFLOW_IEEE);
 }
 
 static uint64_t shift_right_sticky(uint64_t value, uint32_t shift) {
@@ -13,20 +29,20 @@ static uint64_t shift_right_sticky(uint64_t value, uint32_t shift) {
 }
 
 /*
- * acc + a * b before it is rounded. Both terms are put with their leading one at
- * bit 61 or 62. What the smaller one loses when it is aligned is at least 59 bits
- * below the sum's leading one, except where nothing is lost at all: a format has
- * 24 bits, so a sticky bit stands for it.
+ * acc + a * b before it is rounded, all finite. Both terms are put with their
+ * leading one at bit 61 or 62. What the smaller one loses when it is aligned is at
+ * least 59 bits below the sum's leading one, except where nothing is lost at all: a
+ * format has 24 bits, so a sticky bit stands for it.
  */
-static struct number add_product(struct number acc, struct element a, struct element b) {
-    uint64_t product = (uint64_t)(a.significand & 0xffffffu) * (b.significand & 0xffffffu) << 15;
-    uint32_t product_negative = (a.significand ^ b.significand) >> 31;
+static struct number add_product(struct number acc, const uint32_t *a, const uint32_t *b) {
+    uint64_t product = (uint64_t)(a[0] & 0xffffffu) * (b[0] & 0xffffffu) << 15;
+    uint32_t product_negative = (a[0] ^ b[0]) >> 24;
     if (product == 0) {
         if (acc.significand == 0)
             acc.negative &= product_negative;
         return acc;
     }
-    int32_t product_exponent = a.place + b.place - 15;
+    int32_t product_exponent = (int32_t)(a[1] + b[1]) - 15;
     if (acc.significand == 0)
         return number_cut(product_negative, product, product_exponent, false);
 
@@ -46,21 +62,27 @@ static struct number add_product(struct number acc, struct element a, struct ele
     return number_cut(product_negative, product - sum, exponent, false);
 }
 
-void chain_begin(struct chain *chain, struct number c) {
-    if (c.class == NUMBER_FINITE && c.significand == 0)
-        c.negative = 0;
-    chain->sum = round_sum(chain->codec, c);
+static uint32_t accumulate_floats(uint32_t sum, const uint32_t *a, const uint32_t *b, uint32_t count) {
+    float value = float_from_bits(sum);
+    for (; count; count--)
+        value += float_from_bits(*a++) * float_from_bits(*b++);
+    return bits_from_float(value);
 }
 
-void chain_accumulate(struct chain *chain, const struct line *a, const struct line *b) {
-    struct number sum = chain->sum;
-    for (uint32_t i = 0; i < a->count; i++) {
-        struct element x = a->elements[i], y = b->elements[i];
-        if (sum.class != NUMBER_FINITE || x.place >= PLACE_INFINITE || y.place >= PLACE_INFINITE)
-            sum = number_add_special(sum, element_class(x), element_class(y));
-        else
-            sum = add_product(sum, x, y);
-        sum = round_sum(chain->codec, sum);
+void chain_accumulate(struct chain *chain, const struct line *a_line, const struct line *b_line) {
+    const uint32_t *a = a_line->words, *b = b_line->words;
+    if (chain->form == FORM_FLOAT) {
+        chain->sum = accumulate_floats(chain->sum, a, b, a_line->count);
+        return;
     }
-    chain->sum = sum;
+    for (uint32_t count = a_line->count; count; count--, a += 2, b += 2) {
+        struct number sum = number_decode(chain->codec, chain->sum);
+        if (sum.class != NUMBER_FINITE || is_special(a[0]) || is_special(b[0]))
+            sum = number_add_special(sum, element_class(a, FORM_CHAIN), element_class(b, FORM_CHAIN));
+        else
+            sum = add_product(sum, a, b);
+        chain->sum = number_encode(chain->codec, sum, OVERFLOW_IEEE);
+    }
 }
+
+struct number chain_finish(const struct chain *chain) { return number_decode(chain->codec, chain->sum); }

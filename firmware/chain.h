@@ -6,13 +6,20 @@
 
 struct chain {
     const struct codec *codec;
-    struct number sum; /* a value of the format */
+    enum element_form form; /* of both operands */
+    uint32_t sum;           /* code */
 };
+
+/* Chooses the form of elements for a chain in `codec` and operands in the formats of A and B. */
+void chain_prepare(struct chain *chain, const struct codec *codec, const struct codec *a, const struct codec *b);
 
 /* Start with round(+0 + C), or with +0. */
 void chain_begin(struct chain *chain, struct number c);
 
 /* Add the products of two lines, one after the other. */
 void chain_accumulate(struct chain *chain, const struct line *a, const struct line *b);
+
+/* The sum as number_encode takes it. */
+struct number chain_finish(const struct chain *chain);
 
 #endif

@@ -1,83 +1,116 @@
 #include "exact.h"
 
-/* Buckets of an operand's elements. */
-static uint32_t operand_buckets(const struct codec *codec, uint32_t grain) {
-    return ((1u << codec->format.exponent_bits) - 2) / grain + 1;
-}
+/* Buckets between the halves of a product. */
+#define HALF_PRODUCT (32 / GRAIN)
 
-bool exact_prepare(struct exact *exact, const struct codec *a, const struct codec *b, const struct codec *c,
-                   uint32_t k) {
-    uint32_t a_precision = a->format.fraction_bits + 1, b_precision = b->format.fraction_bits + 1;
-    /* Elements have to fit 31 bits and a sign. Larger grains make fewer buckets. */
-    exact->grain = a_precision <= 8 && b_precision <= 8 ? 16 : 8;
-    uint32_t grain = exact->grain;
-    uint32_t product_bits = a_precision + b_precision + 2 * (grain - 1);
-    exact->halves = product_bits + (32 - (uint32_t)__builtin_clz(k)) > 62;
+/* The largest finite value's significand is so far above the format's unit. */
+static uint32_t largest_shift(const struct codec *codec) { return (codec->largest >> codec->format.fraction_bits) - 1; }
 
-    int32_t product_unit = codec_unit(a) + codec_unit(b);
-    int32_t below = c ? product_unit - codec_unit(c) : 0;
-    exact->product = below > 0 ? ((uint32_t)below + grain - 1) / grain : 0;
-    exact->origin = product_unit - (int32_t)(exact->product * grain);
+/* Bits of the largest finite value in fixed point. */
+static uint32_t fixed_bits(const struct codec *codec) { return largest_shift(codec) + codec->format.fraction_bits + 1; }
 
-    uint32_t product_buckets = operand_buckets(a, grain) + operand_buckets(b, grain) - 1;
-    exact->single = product_buckets == 1 && !exact->halves;
-    exact->count = exact->product + product_buckets + (exact->halves ? 32 / grain : 0);
-    if (c) {
-        uint32_t top = (uint32_t)(codec_unit(c) - exact->origin) + (1u << c->format.exponent_bits) - 2;
-        if (top / grain >= exact->count)
-            exact->count = top / grain + 1;
+bool exact_prepare(struct exact *exact, const struct codec *a, const struct codec *b, const struct codec *c) {
+    uint32_t a_bits = fixed_bits(a), b_bits = fixed_bits(b), product_bits = a_bits + b_bits;
+    if (product_bits + 11 <= 63 && (a_bits <= 30 || b_bits <= 30)) {
+        exact->a_form = a_bits <= 30 ? FORM_FIXED : FORM_WIDE;
+        exact->b_form = b_bits <= 30 ? FORM_FIXED : FORM_WIDE;
+    } else {
+        exact->a_form = exact->b_form = FORM_BUCKET;
     }
+
+    exact->unit = codec_unit(a) + codec_unit(b);
+    int32_t below = c ? exact->unit - codec_unit(c) : 0;
+    exact->product = below > 0 ? ((uint32_t)below + GRAIN - 1) / GRAIN : 0;
+    exact->origin = exact->unit - (int32_t)exact->product * GRAIN;
+
+    /* Up to the last bucket that something is added to; it has 64 bits, and so has what is carried out of it. */
+    exact->count = exact->product + largest_shift(a) / GRAIN + largest_shift(b) / GRAIN + HALF_PRODUCT + 1;
+    uint32_t c_last = c ? ((uint32_t)(codec_unit(c) - exact->origin) + largest_shift(c)) / GRAIN : 0;
+    if (c_last >= exact->count)
+        exact->count = c_last + 1;
     return exact->count <= BUCKET_LIMIT;
 }
 
-void exact_begin(struct exact *exact, struct number c) {
-    for (uint32_t i = 0; i < exact->count; i++)
-        exact->bucket[i] = 0;
-    exact->special = c;
-    if (c.class == NUMBER_FINITE && c.significand) {
-        uint32_t shift = (uint32_t)(c.exponent - exact->origin);
-        int64_t significand = (int64_t)c.significand << (shift & (exact->grain - 1));
-        exact->bucket[shift / exact->grain] = c.negative ? -significand : significand;
-    }
+static void add(struct exact *exact, uint32_t place, int64_t value) {
+    int64_t *bucket = exact->bucket + exact->product + place;
+    bucket[0] += (uint32_t)value;
+    bucket[HALF_PRODUCT] += value >> 32;
 }
 
-static inline int64_t multiply(const struct element *a, const struct element *b) {
-    return (int64_t)(int32_t)a->significand * (int32_t)b->significand;
+/* Move to the buckets what there is so far. */
+static void use_buckets(struct exact *exact) {
+    exact->in_buckets = true;
+    for (uint32_t i = 0; i < exact->count; i++)
+        exact->bucket[i] = 0;
+    if (exact->c.significand) {
+        uint32_t shift = (uint32_t)(exact->c.exponent - exact->origin);
+        int64_t significand = (int64_t)exact->c.significand << (shift % GRAIN);
+        exact->bucket[shift / GRAIN] = exact->c.negative ? -significand : significand;
+    }
+    add(exact, 0, exact->sum);
+}
+
+void exact_begin(struct exact *exact, struct number c) {
+    exact->c = exact->special = c;
+    exact->sum = 0;
+    exact->in_buckets = false;
+    if (c.class == NUMBER_FINITE && (c.significand || exact->a_form == FORM_BUCKET))
+        use_buckets(exact);
+}
+
+static int64_t sum_fixed(const uint32_t *a, const uint32_t *b, uint32_t count) {
+    int64_t sum = 0;
+#pragma GCC unroll 4
+    for (; count; count--)
+        sum += (int64_t)(int32_t)*a++ * (int32_t)*b++;
+    return sum;
+}
+
+/* `wide` has two words an element. */
+static int64_t sum_wide(const uint32_t *fixed, const uint32_t *wide, uint32_t count) {
+    uint64_t sum = 0;
+#pragma GCC unroll 4
+    for (; count; count--, fixed++, wide += 2)
+        sum += ((uint64_t)(*fixed * wide[0]) << 32) + (uint64_t)((int64_t)(int32_t)*fixed * wide[1]);
+    return (int64_t)sum;
+}
+
+static int64_t sum_line(const struct exact *exact, const uint32_t *a, const uint32_t *b, uint32_t count) {
+    if (exact->a_form == FORM_WIDE)
+        return sum_wide(b, a, count);
+    if (exact->b_form == FORM_WIDE)
+        return sum_wide(a, b, count);
+    return sum_fixed(a, b, count);
 }
 
 void exact_accumulate(struct exact *exact, const struct line *a_line, const struct line *b_line) {
-    const struct element *a = a_line->elements, *b = b_line->elements, *end = a + a_line->count;
-    int64_t *bucket = exact->bucket + exact->product;
+    const uint32_t *a = a_line->words, *b = b_line->words;
+    uint32_t count = a_line->count;
 
-    /* A product with an infinity or a NaN is one, too: no finite product matters any more. */
     if (a_line->special || b_line->special) {
-        for (; a != end; a++, b++)
-            exact->special = number_add_special(exact->special, element_class(*a), element_class(*b));
-    } else if (exact->single) {
-        int64_t sum = 0;
-        for (; a != end; a++, b++)
-            sum += multiply(a, b);
-        *bucket += sum;
-    } else if (!exact->halves) {
-        for (; a != end; a++, b++)
-            bucket[a->place + b->place] += multiply(a, b);
+        /* A product with an infinity or a NaN is one, too: no finite product matters any more. */
+        for (; count; count--, a += form_words(exact->a_form), b += form_words(exact->b_form))
+            exact->special =
+                number_add_special(exact->special, element_class(a, exact->a_form), element_class(b, exact->b_form));
+    } else if (exact->a_form == FORM_BUCKET) {
+        for (; count; count--, a += 2, b += 2)
+            add(exact, a[1] + b[1], (int64_t)(int32_t)a[0] * (int32_t)b[0]);
+    } else if (a_line->first == 0 && !exact->in_buckets) {
+        exact->sum = sum_line(exact, a, b, count);
     } else {
-        uint32_t high = 32 / exact->grain;
-        for (; a != end; a++, b++) {
-            int64_t product = multiply(a, b);
-            bucket[a->place + b->place] += (uint32_t)product;
-            bucket[a->place + b->place + high] += product >> 32;
-        }
+        if (!exact->in_buckets)
+            use_buckets(exact);
+        add(exact, 0, sum_line(exact, a, b, count));
     }
 }
 
-/* Reduce every bucket to a digit of `grain` bits; returns what is carried out of the last. */
+/* Reduce every bucket to a digit of GRAIN bits; returns what is carried out of the last. */
 static int64_t propagate(struct exact *exact) {
     int64_t carry = 0;
     for (uint32_t i = 0; i < exact->count; i++) {
         carry += exact->bucket[i];
-        exact->bucket[i] = carry & ((1 << exact->grain) - 1);
-        carry >>= exact->grain;
+        exact->bucket[i] = carry & ((1 << GRAIN) - 1);
+        carry >>= GRAIN;
     }
     return carry;
 }
@@ -85,6 +118,10 @@ static int64_t propagate(struct exact *exact) {
 struct number exact_finish(struct exact *exact) {
     if (exact->special.class != NUMBER_FINITE)
         return exact->special;
+    if (!exact->in_buckets) {
+        uint64_t sum = (uint64_t)exact->sum;
+        return number_cut(exact->sum < 0, exact->sum < 0 ? -sum : sum, exact->unit, false);
+    }
     int64_t top = propagate(exact);
     bool negative = top < 0;
     if (negative) {
@@ -97,8 +134,8 @@ struct number exact_finish(struct exact *exact) {
     uint64_t significand = (uint64_t)top;
     uint32_t i = exact->count;
     while (significand >> 32 == 0 && i > 0)
-        significand = significand << exact->grain | (uint64_t)exact->bucket[--i];
-    int32_t exponent = exact->origin + (int32_t)(exact->grain * i);
+        significand = significand << GRAIN | (uint64_t)exact->bucket[--i];
+    int32_t exponent = exact->origin + (int32_t)(GRAIN * i);
     bool sticky = false;
     while (i > 0)
         sticky |= exact->bucket[--i] != 0;

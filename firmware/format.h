@@ -56,6 +56,8 @@ struct number number_decode(const struct codec *codec, uint32_t code);
  */
 uint32_t number_encode(const struct codec *codec, struct number number, uint32_t overflow);
 
+bool codec_is_binary32(const struct codec *codec);
+
 /* Every finite value of the format is a multiple of 2^unit. */
 static inline int32_t codec_unit(const struct codec *codec) {
     return 1 - codec->format.bias - (int32_t)codec->format.fraction_bits;
@@ -69,13 +71,13 @@ uint32_t codec_store_any(const struct codec *codec, float value, uint32_t overfl
  * An element as binary32. Exact, but for formats with 8 exponent bits and
  * another bias, or without infinities: what binary32 lacks there is rounded.
  *
- * A normal number only moves its fields: 18 cycles instead of 130.
+ * A normal number only moves its fields, and +0 has code 0 in every format: 18 cycles instead of 130.
  */
 static inline float codec_load(const struct codec *codec, uint32_t code) {
     uint32_t magnitude = code & (codec->sign - 1);
     uint32_t exponent = magnitude >> codec->format.fraction_bits;
     if (exponent - 1 >= codec->plain_exponents)
-        return codec_load_any(codec, code);
+        return code == 0 ? 0.0f : codec_load_any(codec, code);
     uint32_t bits = (magnitude << codec->to_binary32) + codec->rebias;
     return float_from_bits(code & codec->sign ? bits | BINARY32_SIGN : bits);
 }
@@ -95,7 +97,7 @@ static inline uint32_t codec_store(const struct codec *codec, float value, uint3
         if (magnitude <= codec->largest)
             return bits & BINARY32_SIGN ? magnitude | codec->sign : magnitude;
     }
-    return codec_store_any(codec, value, overflow);
+    return bits == 0 ? 0 : codec_store_any(codec, value, overflow);
 }
 
 #endif

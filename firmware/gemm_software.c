@@ -7,12 +7,12 @@
 /*
  * Decoded lines that are kept: one column of B and as many rows of A as there is
  * room for, so that an element is decoded once for many products. Where k is
- * longer than half of the room, lines are loaded again part by part.
+ * longer than a line, lines are loaded again part by part.
  */
-#define ELEMENT_LIMIT 4096
+#define WORD_LIMIT 8192
 #define ROW_LIMIT 64
 
-static struct element elements[ELEMENT_LIMIT];
+static uint32_t words[WORD_LIMIT];
 static struct line a_lines[ROW_LIMIT], b_line;
 static struct decoder a_decoder, b_decoder;
 static struct exact exact;
@@ -48,24 +48,24 @@ static struct number multiply_lines(const struct gemm *gemm, bool in_chain, stru
         else
             exact_accumulate(&exact, a_line, &b_line);
     }
-    return in_chain ? chain.sum : exact_finish(&exact);
+    return in_chain ? chain_finish(&chain) : exact_finish(&exact);
 }
 
-/* Chooses the accumulator and prepares the decoders for it. */
+/* Prepares the accumulator for the formats, and the decoders for the accumulator. */
 static enum plan_error prepare(const struct gemm *gemm, bool in_chain, const struct codec *c_codec) {
     const struct codec *a_codec = codec_find(gemm->a.format), *b_codec = codec_find(gemm->b.format);
     if (!a_codec || !b_codec)
         return ERROR_FORMAT;
     if (in_chain) {
-        chain.codec = codec_find(mailbox.accumulator_format);
-        if (!chain.codec)
+        const struct codec *chain_codec = codec_find(mailbox.accumulator_format);
+        if (!chain_codec)
             return ERROR_ACCUMULATOR;
-    } else if (!exact_prepare(&exact, a_codec, b_codec, c_codec, gemm->k)) {
+        chain_prepare(&chain, chain_codec, a_codec, b_codec);
+    } else if (!exact_prepare(&exact, a_codec, b_codec, c_codec)) {
         return ERROR_ACCUMULATOR;
     }
-    uint32_t grain = in_chain ? 0 : exact.grain;
-    decoder_prepare(&a_decoder, a_codec, grain);
-    decoder_prepare(&b_decoder, b_codec, grain);
+    decoder_prepare(&a_decoder, a_codec, in_chain ? chain.form : exact.a_form);
+    decoder_prepare(&b_decoder, b_codec, in_chain ? chain.form : exact.b_form);
     return ERROR_NONE;
 }
 
@@ -82,11 +82,12 @@ enum plan_error gemm_software(const struct gemm *gemm) {
     if (error)
         return error;
 
-    uint32_t chunk = minimum(gemm->k, ELEMENT_LIMIT / 2);
-    uint32_t rows = minimum(minimum(gemm->m, ROW_LIMIT), ELEMENT_LIMIT / chunk - 1);
-    b_line = (struct line){.elements = elements + rows * chunk};
+    uint32_t chunk = minimum(gemm->k, LINE_LIMIT);
+    uint32_t a_words = chunk * form_words(a_decoder.form), b_words = chunk * form_words(b_decoder.form);
+    uint32_t rows = minimum(minimum(gemm->m, ROW_LIMIT), (WORD_LIMIT - b_words) / a_words);
+    b_line = (struct line){.words = words};
     for (uint32_t i = 0; i < rows; i++)
-        a_lines[i] = (struct line){.elements = elements + i * chunk};
+        a_lines[i] = (struct line){.words = words + b_words + i * a_words};
 
     for (uint32_t first = 0; first < gemm->m; first += rows)
         for (uint32_t column = 0; column < gemm->n; column++)

@@ -9,13 +9,13 @@ struct windows {
 /* Index of the winner of the window whose first element has index `first`. */
 static uint32_t find_winner(const struct windows *windows, uint32_t first) {
     uint32_t winner = first;
-    float largest = array_load(&windows->x, first);
+    int32_t largest = float_order(array_load(&windows->x, first));
     for (uint32_t row = 0; row < windows->window; row++) {
         uint32_t index = first + row * windows->width * windows->channels;
         for (uint32_t column = 0; column < windows->window; column++, index += windows->channels) {
-            float value = array_load(&windows->x, index);
-            if (largest == largest && !(value <= largest)) { /* larger, or the first NaN */
-                largest = value;
+            int32_t order = float_order(array_load(&windows->x, index));
+            if (order > largest) {
+                largest = order;
                 winner = index;
             }
         }

@@ -2,34 +2,54 @@
 
 #include "array.h"
 
-static struct element decode(const struct decoder *decoder, uint32_t code) {
+static void decode(const struct decoder *decoder, uint32_t code, uint32_t words[2]) {
+    if (decoder->form == FORM_FLOAT) {
+        words[0] = bits_from_float(codec_load(decoder->codec, code));
+        return;
+    }
     struct number number = number_decode(decoder->codec, code);
-    if (number.class != NUMBER_FINITE)
-        return (struct element){
-            .significand = number.negative ? -1u : 1u,
-            .place = number.class == NUMBER_NAN ? PLACE_NAN : PLACE_INFINITE,
-        };
-    if (decoder->grain == 0) {
-        uint32_t shift = number.significand ? (uint32_t)__builtin_clz(number.significand) - 8 : 0;
-        return (struct element){
-            .significand = number.significand << shift | number.negative << 31,
-            .place = number.exponent - (int32_t)shift,
-        };
+    if (number.class != NUMBER_FINITE) {
+        words[0] = number.class == NUMBER_NAN ? WORD_NAN : number.negative ? WORD_MINUS_INFINITY : WORD_INFINITY;
+        words[1] = 0;
+        return;
     }
     uint32_t shift = (uint32_t)(number.exponent - codec_unit(decoder->codec));
-    uint32_t significand = number.significand << (shift & (decoder->grain - 1));
-    return (struct element){
-        .significand = number.negative ? -significand : significand,
-        .place = (int32_t)(shift / decoder->grain),
-    };
+    switch (decoder->form) {
+    case FORM_CHAIN:
+        shift = number.significand ? (uint32_t)__builtin_clz(number.significand) - 8 : 0;
+        words[0] = number.significand << shift | number.negative << 24;
+        words[1] = (uint32_t)(number.exponent - (int32_t)shift);
+        break;
+    case FORM_BUCKET:
+        words[0] = number.significand << (shift % GRAIN);
+        words[0] = number.negative ? -words[0] : words[0];
+        words[1] = shift / GRAIN;
+        break;
+    default: {
+        uint64_t value = (uint64_t)number.significand << shift;
+        value = number.negative ? -value : value;
+        words[0] = decoder->form == FORM_WIDE ? (uint32_t)(value >> 32) : (uint32_t)value;
+        words[1] = (uint32_t)value;
+    }
+    }
 }
 
-void decoder_prepare(struct decoder *decoder, const struct codec *codec, uint32_t grain) {
+void decoder_prepare(struct decoder *decoder, const struct codec *codec, enum element_form form) {
     decoder->codec = codec;
-    decoder->grain = grain;
+    decoder->form = form;
     if (codec->bytes == 1)
         for (uint32_t code = 0; code < 256; code++)
-            decoder->table[code] = decode(decoder, code);
+            decode(decoder, code, decoder->table[code]);
+}
+
+struct number element_class(const uint32_t *words, enum element_form form) {
+    struct number number = {.negative = words[0] >> (form == FORM_CHAIN ? 24 : 31)};
+    number.significand = form == FORM_CHAIN ? words[0] << 8 : form == FORM_WIDE ? words[0] | words[1] : words[0];
+    if (is_special(words[0])) {
+        number.class = words[0] == WORD_NAN ? NUMBER_NAN : NUMBER_INFINITE;
+        number.negative = words[0] == WORD_MINUS_INFINITY;
+    }
+    return number;
 }
 
 /*
@@ -37,16 +57,23 @@ void decoder_prepare(struct decoder *decoder, const struct codec *codec, uint32_
  * element to element; outside 0 .. width they are +0. Returns whether one of
  * them is no finite number.
  */
-static bool load_segment(const struct decoder *decoder, struct element *out, uint32_t count, uint32_t address,
+static bool load_segment(const struct decoder *decoder, uint32_t *words, uint32_t count, uint32_t address,
                          uint32_t horizontal, uint32_t step, uint32_t width) {
     bool special = false;
-    uint32_t bytes = decoder->codec->bytes;
-    for (uint32_t i = 0; i < count; i++, horizontal += step) {
-        uint32_t code = 0;
+    uint32_t bytes = decoder->codec->bytes, stride = form_words(decoder->form);
+    for (; count; count--, words += stride, horizontal += step) {
+        uint32_t code = 0, decoded[2];
         if (horizontal < width)
             code = element_read((const void *)(uintptr_t)(address + horizontal), bytes, 0);
-        out[i] = bytes == 1 ? decoder->table[code] : decode(decoder, code);
-        special |= out[i].place >= PLACE_INFINITE;
+        const uint32_t *source = decoder->table[code];
+        if (bytes > 1) {
+            decode(decoder, code, decoded);
+            source = decoded;
+        }
+        words[0] = source[0];
+        if (stride > 1)
+            words[1] = source[1];
+        special |= is_special(words[0]);
     }
     return special;
 }
@@ -67,16 +94,18 @@ void line_load(struct line *line, const struct operand *operand, const struct de
     uint32_t n = major / operand->major_x / operand->major_y;
     uint32_t bytes = decoder->codec->bytes;
     uint32_t step = operand->k_minor ? bytes : operand->stride_x;
+    uint32_t *words = line->words;
 
-    for (uint32_t done = 0; done < count;) {
+    while (count) {
         uint32_t left = operand->k_minor ? operand->run - e : operand->major_x - x;
-        uint32_t length = left < count - done ? left : count - done;
+        uint32_t length = left < count ? left : count;
         uint32_t vertical = y + row - operand->pad_y; /* negative ones are large */
         uint32_t address = operand->address + n * (uint32_t)operand->stride_n + vertical * (uint32_t)operand->stride_y;
-        line->special |= load_segment(decoder, line->elements + done, length, address,
-                                      x * operand->stride_x + e * bytes - operand->pad_x, step,
-                                      vertical < operand->height ? operand->width : 0);
-        done += length;
+        line->special |=
+            load_segment(decoder, words, length, address, x * operand->stride_x + e * bytes - operand->pad_x, step,
+                         vertical < operand->height ? operand->width : 0);
+        words += length * form_words(decoder->form);
+        count -= length;
         if (operand->k_minor) {
             e = 0;
             row++;

@@ -7,7 +7,7 @@ static float find_top(const struct array *logits, uint32_t first, uint32_t class
     float top = array_load(logits, first);
     for (uint32_t j = 1; j < classes; j++) {
         float z = array_load(logits, first + j);
-        if (top == top && !(z <= top))
+        if (float_order(z) > float_order(top))
             top = z;
     }
     return top;
