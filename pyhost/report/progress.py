@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.status import Status
+from rich.progress import Progress as Display
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 __all__ = ["Progress"]
 
@@ -14,37 +15,39 @@ __all__ = ["Progress"]
 class Progress:
     """Call it with what begins now: `progress("verilating the SoC")`.
 
-    On a terminal one line with a spinner, replaced by the next; elsewhere a line each, so that a log shows where
-    the time went. Quiet, nothing. A context manager: leaving it takes the spinner away.
+    On a terminal it is one line with the time that this has taken, replaced by the next; elsewhere a line each, after
+    the time since the start, so that a log shows where it went. Quiet, nothing. A context manager: leaving it
+    takes the line away.
     """
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
-        self._console = console
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        live = console.is_terminal and not quiet
+        self._display = Display(*columns, console=console, transient=True) if live else None
         self._quiet = quiet
-        self._start = time.monotonic()
-        self._last = self._start
-        self._status: Status | None = None
-        if console.is_terminal and not quiet:
-            self._status = Status("", console=console)
+        self._start = self._last = time.monotonic()
 
     @property
     def due(self) -> bool:
         """Whether the last line is old enough for another that only counts: for loops, lest they flood a log."""
-        return time.monotonic() - self._last > (0.1 if self._status else 5.0)
+        return time.monotonic() - self._last > (0.1 if self._display else 5.0)
 
     def __call__(self, what: str) -> None:
         self._last = time.monotonic()
-        if self._status:
-            self._status.update(what)
-            self._status.start()
+        if self._display:
+            for task in self._display.task_ids:
+                self._display.remove_task(task)
+            self._display.add_task(what, total=None)
         elif not self._quiet:
-            print(f"[{time.monotonic() - self._start:6.1f} s] {what}", file=sys.stderr, flush=True)
+            print(f"[{self._last - self._start:6.1f} s] {what}", file=sys.stderr, flush=True)
 
     def __enter__(self) -> Self:
+        if self._display:
+            self._display.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._status:
-            self._status.stop()
+        if self._display:
+            self._display.stop()
