@@ -1,6 +1,6 @@
 """Small combinational building blocks."""
 
-from migen import Module, Mux, Signal
+from migen import Cat, Module, Mux, Signal
 
 __all__ = ["Normalize", "index_bits"]
 
@@ -29,14 +29,17 @@ class Normalize(Module):
 
         ###
 
-        stage = self.value
+        # A signal for each stage: bits of one signal that depend on each other look like a loop to simulators.
+        stage, shifts = self.value, []
         for bit in reversed(range(len(self.count))):
             distance = 1 << bit
-            if distance >= width:
-                self.comb += self.count[bit].eq(0)
-                continue
-            shifted = Signal(width)
-            empty = self.count[bit]
-            self.comb += [empty.eq(stage[width - distance :] == 0), shifted.eq(Mux(empty, stage << distance, stage))]
-            stage = shifted
-        self.comb += self.normalised.eq(stage)
+            empty = Signal()
+            if distance < width:
+                shifted = Signal(width)
+                self.comb += [
+                    empty.eq(stage[width - distance :] == 0),
+                    shifted.eq(Mux(empty, stage << distance, stage)),
+                ]
+                stage = shifted
+            shifts.insert(0, empty)
+        self.comb += [self.count.eq(Cat(*shifts)), self.normalised.eq(stage)]
