@@ -1,0 +1,188 @@
+"""Both accumulators, from operand codes to the rounded result, against the golden model's product of a row by a column."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from accel_rtl.array import ProcessingElement, accumulator_class, normalizer_class
+from accel_rtl.config import AcceleratorConfig
+from accel_rtl.decode import Decoder
+from accel_rtl.round import Rounder
+from migen import Module
+from numpy.typing import NDArray
+from pyhost.formats import parse_format
+from pyhost.golden import Chain, Exact, gemm
+
+from tests.rtl.dut import Dut
+from tests.rtl.jobs import random_codes
+
+CONFIGS = {
+    "exact": AcceleratorConfig(
+        rows=1, columns=1, operand_formats=("e4m3fn", "e5m2"), result_formats=("e5m10", "e8m23"), accumulator="exact"
+    ),
+    "exact_wide": AcceleratorConfig(
+        rows=1, columns=1, operand_formats=("e5m10", "e3m4", "e6m7"), result_formats=("e8m23",), accumulator="exact"
+    ),
+    "chain_e8m23": AcceleratorConfig(
+        rows=1, columns=1, operand_formats=("e5m10", "e8m7", "e8m23"), accumulator="e8m23"
+    ),
+    "chain_e5m10": AcceleratorConfig(
+        rows=1, columns=1, operand_formats=("e4m3fn", "e5m2"), result_formats=("e5m10",), accumulator="e5m10"
+    ),
+    "chain_e4m3fn": AcceleratorConfig(
+        rows=1, columns=1, operand_formats=("e4m3fn", "e5m10"), accumulator="e4m3fn"
+    ),
+    "chain_e5m7fnuznosub": AcceleratorConfig(
+        rows=1, columns=1, operand_formats=("e5m2fnuz", "e4m3nosub"), result_formats=("e8m23",), accumulator="e5m7fnuznosub"
+    ),
+}  # fmt: skip
+
+
+class _Bench(Module):
+    """One processing element with its decoders, and the way of its sum to a code."""
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.submodules.a = a = Decoder(config)
+        self.submodules.b = b = Decoder(config)
+        self.submodules.element = element = ProcessingElement(config)
+        self.submodules.normalizer = normalizer = normalizer_class(config)(config)
+        self.submodules.rounder = rounder = Rounder(config.formats, normalizer.significand_bits(config))
+        self.comb += [
+            element.a.eq(a.value),
+            element.b.eq(b.value),
+            *(target.eq(word) for target, word in zip(normalizer.words, element.words, strict=True)),
+            rounder.number.eq(normalizer.number),
+        ]
+        self.inputs = {"a": a.code, "b": b.code, "a_format": a.format, "b_format": b.format}
+        self.inputs |= {"step": element.step, "first": element.first, "enable": element.enable}
+        self.inputs |= {"format": rounder.format}
+        self.outputs = {"code": rounder.code}
+
+
+@dataclass(frozen=True)
+class _Bed:
+    config: AcceleratorConfig
+    dut: Dut
+
+    def sums(self, a: NDArray, b: NDArray, a_index: int, b_index: int, d_index: int) -> NDArray:
+        """round(sum of a[i, k] * b[i, k]) for each row i, the steps of each row in order."""
+        accumulator = accumulator_class(self.config)
+        flush = accumulator.flush_steps(self.config)
+        latency = normalizer_class(self.config).LATENCY
+        rows, k = a.shape
+        # For each row: the products, the flush steps, then idle cycles until its code has come out.
+        length = k + flush + latency + 1
+        step, first, enable = (np.zeros((rows, length), np.uint64) for _ in range(3))
+        step[:, : k + flush], first[:, 0], enable[:, :k] = 1, 1, 1
+        codes = [np.pad(x, ((0, 0), (0, length - k))) for x in (a, b)]
+        out = self.dut.run(
+            a=codes[0].reshape(-1),
+            b=codes[1].reshape(-1),
+            a_format=a_index,
+            b_format=b_index,
+            step=step.reshape(-1),
+            first=first.reshape(-1),
+            enable=enable.reshape(-1),
+            format=d_index,
+        )
+        return out["code"].reshape(rows, length)[:, -1]
+
+    def check(self, a: NDArray, b: NDArray, a_index: int, b_index: int, d_index: int) -> None:
+        """The element's sums equal the golden model's."""
+        formats = self.config.formats
+        accumulator = Exact() if self.config.exact else Chain(self.config.chain_format)
+        got = self.sums(a, b, a_index, b_index, d_index)
+        for i in range(len(a)):
+            expected = gemm(
+                a[i : i + 1],
+                b[i][:, None],
+                a_format=formats[a_index],
+                b_format=formats[b_index],
+                d_format=formats[d_index],
+                accumulator=accumulator,
+                engine="reference",
+            )[0, 0]
+            what = f"{formats[a_index].name} {list(map(hex, a[i]))} {formats[b_index].name} {list(map(hex, b[i]))}"
+            assert got[i] == expected, f"{what} -> {formats[d_index].name}: {got[i]:#x}, golden {expected:#x}"
+
+
+@pytest.fixture(scope="module", params=CONFIGS)
+def bed(request):
+    config = CONFIGS[request.param]
+    bench = _Bench(config)
+    return _Bed(config, Dut(bench, f"accumulator_{request.param}", bench.inputs, bench.outputs))
+
+
+def _each_result(config):
+    return range(len(config.formats))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_sums(bed, seed):
+    rng = np.random.default_rng(seed)
+    operands = bed.config.operands
+    for _ in range(12):
+        a_index, b_index = (int(i) for i in rng.integers(len(operands), size=2))
+        shape = (20, int(rng.integers(1, 24)))
+        a, b = random_codes(rng, operands[a_index], shape), random_codes(rng, operands[b_index], shape)
+        bed.check(a, b, a_index, b_index, int(rng.integers(len(bed.config.formats))))
+
+
+def _row(number_format, *values):
+    return number_format.encode(np.array([values], dtype=float))
+
+
+def test_cancellation_leaves_what_is_small(bed):
+    f = bed.config.operands[0]
+    big, small = f.max, f.min_subnormal
+    for d_index in _each_result(bed.config):
+        a = _row(f, big, small, -big, small, big, -big)
+        b = _row(f, big, small, big, 1.0, 1.0, 1.0)
+        bed.check(a, b, 0, 0, d_index)
+
+
+def test_signs_of_zero(bed):
+    f = bed.config.operands[0]
+    for d_index in _each_result(bed.config):
+        for values in itertools.product((0.0, -0.0, 1.0, -1.0), repeat=3):
+            bed.check(_row(f, *values), _row(f, 1.0, 1.0, 1.0), 0, 0, d_index)
+            bed.check(_row(f, *values), _row(f, -1.0, 0.0, 1.0), 0, 0, d_index)
+
+
+def test_infinities_and_nan_stick(bed):
+    for index, f in enumerate(bed.config.operands):
+        specials = [np.nan] * f.has_nan + [np.inf, -np.inf] * f.has_inf + [0.0, f.max, -1.0]
+        for d_index in _each_result(bed.config):
+            rows = np.array(list(itertools.product(specials, repeat=2)))
+            rows = np.concatenate([rows, np.ones((len(rows), 1))], axis=1)
+            a, b = f.encode(rows), f.encode(rows[:, [1, 2, 0]])
+            bed.check(a, b, index, index, d_index)
+
+
+def test_ties_and_subnormals(bed):
+    """Sums just at, above and below half a unit in the last place of the result, at 1 and among its subnormals."""
+    rng = np.random.default_rng(7)
+    f = bed.config.operands[0]
+    for d_index, d in enumerate(bed.config.formats):
+        for base in (1.0, d.min_normal, d.min_subnormal):
+            half = base * 2.0**-d.precision
+            parts = np.array([base, half, half / 2, -half / 2, half / 4, -half, base / 2, -base])
+            rows = rng.choice(parts, (40, 5))
+            exponents = np.frexp(rows)[1] // 2
+            with np.errstate(over="ignore", under="ignore"):
+                a, b = f.encode(np.ldexp(rows, -exponents)), f.encode(np.ldexp(1.0, exponents))
+            bed.check(a, b, 0, 0, d_index)
+
+
+def test_the_exact_register_holds_65536_of_the_largest_products():
+    config = CONFIGS["exact"]
+    bench = _Bench(config)
+    bed = _Bed(config, Dut(bench, "accumulator_exact", bench.inputs, bench.outputs))
+    f = config.operands[1]
+    largest = np.full((1, 65_536), f.encode(f.max))
+    d_index = config.formats.index(parse_format("e8m23"))
+    for sign, rest in ((largest, largest), (largest, largest | 0x80)):
+        got = bed.sums(sign, rest, 1, 1, d_index)[0]
+        expected = 65_536 * f.max * f.max * (-1 if rest[0, 0] & 0x80 else 1)
+        assert got == config.formats[d_index].encode(expected)
