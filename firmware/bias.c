@@ -7,11 +7,16 @@ enum plan_error kernel_bias(const struct bias *call) {
         return ERROR_FORMAT;
     if (call->channels == 0)
         return ERROR_ARGUMENT;
-    uint32_t channel = 0;
-    for (uint32_t i = 0; i < x.count; i++) {
-        array_store(&y, i, array_load(&x, i) + array_load(&bias, channel), call->overflow);
-        if (++channel == call->channels)
-            channel = 0;
+    float values[BLOCK], addends[BLOCK];
+    for (uint32_t channel = 0; channel < call->channels; channel += BLOCK) {
+        uint32_t count = minimum(BLOCK, call->channels - channel);
+        array_load(&bias, channel, count, addends);
+        for (uint32_t first = channel; first < x.count; first += call->channels) {
+            array_load(&x, first, count, values);
+            for (uint32_t i = 0; i < count; i++)
+                values[i] += addends[i];
+            array_store(&y, first, count, values, call->overflow);
+        }
     }
     return ERROR_NONE;
 }
@@ -20,12 +25,21 @@ enum plan_error kernel_bias_gradient(const struct bias_gradient *call) {
     struct array gradient, bias_gradient;
     if (!array_open(&gradient, &call->gradient) || !array_open(&bias_gradient, &call->bias_gradient))
         return ERROR_FORMAT;
-    float scale = float_from_bits(call->scale);
-    for (uint32_t channel = 0; channel < call->channels; channel++) {
-        float sum = 0.0f;
-        for (uint32_t i = channel; i < gradient.count; i += call->channels)
-            sum += array_load(&gradient, i);
-        array_store(&bias_gradient, channel, scale * sum, call->overflow);
+    if (call->channels == 0)
+        return ERROR_ARGUMENT;
+    float scale = float_from_bits(call->scale), values[BLOCK], sums[BLOCK];
+    for (uint32_t channel = 0; channel < call->channels; channel += BLOCK) {
+        uint32_t count = minimum(BLOCK, call->channels - channel);
+        for (uint32_t i = 0; i < count; i++)
+            sums[i] = 0.0f;
+        for (uint32_t first = channel; first < gradient.count; first += call->channels) {
+            array_load(&gradient, first, count, values);
+            for (uint32_t i = 0; i < count; i++)
+                sums[i] += values[i];
+        }
+        for (uint32_t i = 0; i < count; i++)
+            sums[i] *= scale;
+        array_store(&bias_gradient, channel, count, sums, call->overflow);
     }
     return ERROR_NONE;
 }

@@ -43,12 +43,19 @@ bool codec_prepare(struct codec *codec, const struct format *format) {
 
     /* Exponents from 1 to top - 1 are those of normal numbers in every style. They must be so in binary32, too. */
     int32_t rebias = 127 - format->bias;
-    bool plain = 1 + rebias >= 1 && (int32_t)top_exponent - 1 + rebias <= 254;
-    codec->plain_exponents = plain ? top_exponent - 1 : 0;
-    codec->rebias = (uint32_t)rebias << 23;
-    codec->to_binary32 = codec->dropped = 23 - fraction_bits;
-    codec->below_half = fraction_bits < 23 ? (1u << (codec->dropped - 1)) - 1 : 0;
-    codec->odd = fraction_bits < 23;
+    bool possible = 1 + rebias >= 1 && (int32_t)top_exponent - 1 + rebias <= 254;
+    uint32_t dropped = 23 - fraction_bits;
+    codec->short_cut = (struct short_cut){
+        .exponents = possible ? top_exponent - 1 : 0,
+        .sign = codec->sign,
+        .sign_shift = 32 - bits,
+        .fraction_bits = fraction_bits,
+        .dropped = dropped,
+        .rebias = (uint32_t)rebias << 23,
+        .below_half = dropped ? (1u << (dropped - 1)) - 1 : 0,
+        .odd = dropped != 0,
+        .largest = codec->largest,
+    };
     return true;
 }
 

@@ -11,6 +11,18 @@
 #include "bits.h"
 #include "plan.h"
 
+/* How codes of normal numbers become binary32 and back by moving fields: see codec_load and codec_store. */
+struct short_cut {
+    uint32_t exponents; /* those of normal numbers here and in binary32 are 1 .. exponents; 0: no short cut */
+    uint32_t sign;
+    uint32_t sign_shift;
+    uint32_t fraction_bits;
+    uint32_t dropped; /* 23 - fraction_bits */
+    uint32_t rebias;  /* of the exponent, to binary32, in its place there */
+    uint32_t below_half, odd;
+    uint32_t largest;
+};
+
 /* A format and what follows from it. */
 struct codec {
     struct format format;
@@ -19,12 +31,7 @@ struct codec {
     uint32_t largest;  /* magnitude of the largest finite value */
     uint32_t infinity; /* magnitude of infinity, where there is one */
     uint32_t nan;      /* the canonical NaN, +0 where there is none */
-
-    /* For the short cuts below: see codec_prepare. */
-    uint32_t to_binary32;
-    uint32_t rebias;
-    uint32_t plain_exponents;
-    uint32_t dropped, below_half, odd;
+    struct short_cut short_cut;
 };
 
 enum number_class { NUMBER_FINITE, NUMBER_INFINITE, NUMBER_NAN };
@@ -63,39 +70,35 @@ static inline int32_t codec_unit(const struct codec *codec) {
     return 1 - codec->format.bias - (int32_t)codec->format.fraction_bits;
 }
 
-/* `codec_load` and `codec_store` where no short cut is possible. */
-float codec_load_any(const struct codec *codec, uint32_t code);
-uint32_t codec_store_any(const struct codec *codec, float value, uint32_t overflow);
-
 /*
  * An element as binary32. Exact, but for formats with 8 exponent bits and
  * another bias, or without infinities: what binary32 lacks there is rounded.
- *
- * A normal number only moves its fields, and +0 has code 0 in every format: 18 cycles instead of 130.
  */
-static inline float codec_load(const struct codec *codec, uint32_t code) {
-    uint32_t magnitude = code & (codec->sign - 1);
-    uint32_t exponent = magnitude >> codec->format.fraction_bits;
-    if (exponent - 1 >= codec->plain_exponents)
-        return code == 0 ? 0.0f : codec_load_any(codec, code);
-    uint32_t bits = (magnitude << codec->to_binary32) + codec->rebias;
-    return float_from_bits(code & codec->sign ? bits | BINARY32_SIGN : bits);
-}
+float codec_load_any(const struct codec *codec, uint32_t code);
+
+/* A binary32 number rounded to an element's code. */
+uint32_t codec_store_any(const struct codec *codec, float value, uint32_t overflow);
 
 /*
- * A binary32 number rounded to an element's code.
- *
- * Where value and result are normal, the exponent is corrected, the fraction cut
- * and what was cut added back as a carry: 30 cycles instead of 180.
+ * The same, with `codec`'s short cut in registers (a copy: loops keep it there).
+ * A normal number only has its fields moved, and +0 is code 0 in every format.
  */
-static inline uint32_t codec_store(const struct codec *codec, float value, uint32_t overflow) {
+static inline float codec_load(const struct codec *codec, struct short_cut cut, uint32_t code) {
+    uint32_t magnitude = code & (cut.sign - 1);
+    if ((magnitude >> cut.fraction_bits) - 1 >= cut.exponents)
+        return code == 0 ? 0.0f : codec_load_any(codec, code);
+    return float_from_bits(((magnitude << cut.dropped) + cut.rebias) | ((code << cut.sign_shift) & BINARY32_SIGN));
+}
+
+/* Where value and result are normal, the fraction is cut, and what was cut comes back as a carry. */
+static inline uint32_t codec_store(const struct codec *codec, struct short_cut cut, float value, uint32_t overflow) {
     uint32_t bits = bits_from_float(value);
-    uint32_t magnitude = (bits & ~BINARY32_SIGN) - codec->rebias;
-    if ((magnitude >> 23) - 1 < codec->plain_exponents) {
-        magnitude += codec->below_half + ((magnitude >> codec->dropped) & codec->odd);
-        magnitude >>= codec->dropped;
-        if (magnitude <= codec->largest)
-            return bits & BINARY32_SIGN ? magnitude | codec->sign : magnitude;
+    uint32_t magnitude = (bits & ~BINARY32_SIGN) - cut.rebias;
+    if ((magnitude >> 23) - 1 < cut.exponents) {
+        magnitude += cut.below_half + ((magnitude >> cut.dropped) & cut.odd);
+        magnitude >>= cut.dropped;
+        if (magnitude <= cut.largest)
+            return magnitude | ((bits >> cut.sign_shift) & cut.sign);
     }
     return bits == 0 ? 0 : codec_store_any(codec, value, overflow);
 }

@@ -18,8 +18,6 @@ static struct decoder a_decoder, b_decoder;
 static struct exact exact;
 static struct chain chain;
 
-static uint32_t minimum(uint32_t a, uint32_t b) { return a < b ? a : b; }
-
 static bool valid_window(const struct operand *operand) { return operand->run && operand->major_x && operand->major_y; }
 
 static void *matrix_element(const struct matrix *matrix, uint32_t row, uint32_t column, uint32_t bytes) {

@@ -6,39 +6,42 @@ struct windows {
     uint32_t images, height, width, channels, window;
 };
 
-/* Index of the winner of the window whose first element has index `first`. */
-static uint32_t find_winner(const struct windows *windows, uint32_t first) {
-    uint32_t winner = first;
-    int32_t largest = float_order(array_load(&windows->x, first));
-    for (uint32_t row = 0; row < windows->window; row++) {
-        uint32_t index = first + row * windows->width * windows->channels;
-        for (uint32_t column = 0; column < windows->window; column++, index += windows->channels) {
-            int32_t order = float_order(array_load(&windows->x, index));
-            if (order > largest) {
-                largest = order;
-                winner = index;
+/* Index of the winner of `count` neighbouring channels' windows, the first of which begins at `first`. */
+static void find_winners(const struct windows *windows, uint32_t first, uint32_t count, uint32_t winners[BLOCK]) {
+    int32_t largest[BLOCK];
+    float values[BLOCK];
+    for (uint32_t row = 0; row < windows->window; row++)
+        for (uint32_t column = 0; column < windows->window; column++) {
+            uint32_t index = first + (row * windows->width + column) * windows->channels;
+            array_load(&windows->x, index, count, values);
+            for (uint32_t i = 0; i < count; i++) {
+                int32_t order = float_order(values[i]);
+                if ((row == 0 && column == 0) || order > largest[i]) {
+                    largest[i] = order;
+                    winners[i] = index + i;
+                }
             }
         }
-    }
-    return winner;
 }
 
 /* Copies codes between windows' winners and outputs: to outputs going forward, to winners for the gradient. */
 static void copy_winners(const struct windows *windows, const struct array *from, const struct array *to,
                          bool gradient) {
     uint32_t rows = windows->height / windows->window, columns = windows->width / windows->window;
-    uint32_t output = 0;
+    uint32_t winners[BLOCK], output = 0;
     for (uint32_t image = 0; image < windows->images; image++)
         for (uint32_t row = 0; row < rows; row++)
             for (uint32_t column = 0; column < columns; column++) {
                 uint32_t line = image * windows->height + row * windows->window;
                 uint32_t first = (line * windows->width + column * windows->window) * windows->channels;
-                for (uint32_t channel = 0; channel < windows->channels; channel++, output++) {
-                    uint32_t winner = find_winner(windows, first + channel);
-                    if (gradient)
-                        array_set_code(to, winner, array_code(from, output));
-                    else
-                        array_set_code(to, output, array_code(from, winner));
+                for (uint32_t channel = 0; channel < windows->channels; channel += BLOCK) {
+                    uint32_t count = minimum(BLOCK, windows->channels - channel);
+                    find_winners(windows, first + channel, count, winners);
+                    for (uint32_t i = 0; i < count; i++, output++)
+                        if (gradient)
+                            array_set_code(to, winners[i], array_code(from, output));
+                        else
+                            array_set_code(to, output, array_code(from, winners[i]));
                 }
             }
 }

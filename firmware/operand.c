@@ -4,7 +4,7 @@
 
 static void decode(const struct decoder *decoder, uint32_t code, uint32_t words[2]) {
     if (decoder->form == FORM_FLOAT) {
-        words[0] = bits_from_float(codec_load(decoder->codec, code));
+        words[0] = bits_from_float(codec_load_any(decoder->codec, code));
         return;
     }
     struct number number = number_decode(decoder->codec, code);

@@ -2,13 +2,20 @@
 #include "kernels.h"
 
 /* What passes is a positive number or NaN. */
+static bool passes(float value) { return float_order(value) > 0; }
+
 enum plan_error kernel_relu(const struct relu *call) {
     struct array x, y;
     if (!array_open(&x, &call->x) || !array_open(&y, &call->y))
         return ERROR_FORMAT;
-    for (uint32_t i = 0; i < x.count; i++) {
-        float value = array_load(&x, i);
-        array_store(&y, i, float_order(value) > 0 ? value : 0.0f, call->overflow);
+    float values[BLOCK];
+    for (uint32_t first = 0; first < x.count; first += BLOCK) {
+        uint32_t count = minimum(BLOCK, x.count - first);
+        array_load(&x, first, count, values);
+        for (uint32_t i = 0; i < count; i++)
+            if (!passes(values[i]))
+                values[i] = 0.0f;
+        array_store(&y, first, count, values, call->overflow);
     }
     return ERROR_NONE;
 }
@@ -18,7 +25,12 @@ enum plan_error kernel_relu_gradient(const struct relu_gradient *call) {
     if (!array_open(&y, &call->y) || !array_open(&y_gradient, &call->y_gradient) ||
         !array_open(&x_gradient, &call->x_gradient))
         return ERROR_FORMAT;
-    for (uint32_t i = 0; i < y.count; i++)
-        array_set_code(&x_gradient, i, float_order(array_load(&y, i)) > 0 ? array_code(&y_gradient, i) : 0);
+    float values[BLOCK];
+    for (uint32_t first = 0; first < y.count; first += BLOCK) {
+        uint32_t count = minimum(BLOCK, y.count - first);
+        array_load(&y, first, count, values);
+        for (uint32_t i = 0; i < count; i++)
+            array_set_code(&x_gradient, first + i, passes(values[i]) ? array_code(&y_gradient, first + i) : 0);
+    }
     return ERROR_NONE;
 }

@@ -8,11 +8,18 @@ enum plan_error kernel_sgd(const struct sgd *call) {
         !array_open(&gradient, &call->gradient))
         return ERROR_FORMAT;
     float learning_rate = float_from_bits(call->learning_rate), momentum = float_from_bits(call->momentum);
-    for (uint32_t i = 0; i < weight.count; i++) {
-        float v = momentum * array_load(&velocity, i) + array_load(&gradient, i);
-        float w = array_load(&weight, i) - learning_rate * v;
-        array_store(&velocity, i, v, call->overflow);
-        array_store(&weight, i, w, call->overflow);
+    float w[BLOCK], v[BLOCK], g[BLOCK];
+    for (uint32_t first = 0; first < weight.count; first += BLOCK) {
+        uint32_t count = minimum(BLOCK, weight.count - first);
+        array_load(&weight, first, count, w);
+        array_load(&velocity, first, count, v);
+        array_load(&gradient, first, count, g);
+        for (uint32_t i = 0; i < count; i++)
+            v[i] = momentum * v[i] + g[i];
+        for (uint32_t i = 0; i < count; i++)
+            w[i] = w[i] - learning_rate * v[i];
+        array_store(&velocity, first, count, v, call->overflow);
+        array_store(&weight, first, count, w, call->overflow);
     }
     return ERROR_NONE;
 }

@@ -3,7 +3,7 @@
 import ctypes
 import mmap
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from pyhost.targets.dwarf import read_enums, read_layouts
 from pyhost.targets.layout import Layout
 
 Codes = NDArray[np.unsignedinteger]
+Records = NDArray[np.void]
 
 _ONLY_ON_THE_CPU = ("crt0.S", "main.c", "console.c")
 _MEMORY_BYTES = 16 << 20
@@ -60,33 +61,36 @@ class Native:
         before: Mapping[str, Codes],
         *,
         accumulator: Accumulator,
-        kernels: NDArray[np.void] | None = None,
+        edit: Callable[[Records, Records], None] = lambda kernels, mailbox: None,
     ) -> dict[str, Codes]:
-        """All tensors after the plan ran; what it does not write keeps its value, or a poison. `kernels` replaces
-        the plan's own records. The mailbox tells how it ended."""
+        """All tensors after the plan ran; what it does not write keeps its value, or a poison.
+
+        `edit(kernels, mailbox)` may spoil both before the run. The mailbox tells how it ended.
+        """
         chain = accumulator.format if isinstance(accumulator, Chain) else None
         table = FormatTable.of(plan, () if chain is None else (chain,))
-        layout, records = self.layout("kernel"), self.layout("record")
-        space = len(plan.kernels) * (layout.size + records.size)
-        placement = place(plan.tensors, _MEMORY_ADDRESS + space, _MEMORY_ADDRESS + _MEMORY_BYTES)
-        if kernels is None:
-            kernels = pack_kernels(plan, placement, table, self)
+        count, kernel, record = len(plan.kernels), self.layout("kernel"), self.layout("record")
+        tensors_at = _MEMORY_ADDRESS + count * (kernel.size + record.size)
+        placement = place(plan.tensors, tensors_at, _MEMORY_ADDRESS + _MEMORY_BYTES)
 
         self.memory[: placement.end - _MEMORY_ADDRESS] = _POISON
-        self.memory[: kernels.nbytes] = kernels.view(np.uint8)
         for tensor in plan.tensors:
             if tensor.name in before:
                 self._tensor(placement[tensor], tensor)[...] = before[tensor.name]
-        self.mailbox["plan_magic"] = 0x464C5350
+        self.mailbox["plan_magic"] = self.enum("plan_magic")["PLAN_MAGIC"]
         self.mailbox["kernels"] = _MEMORY_ADDRESS
-        self.mailbox["records"] = _MEMORY_ADDRESS + kernels.nbytes
-        self.mailbox["kernel_count"] = len(kernels)
+        self.mailbox["records"] = _MEMORY_ADDRESS + count * kernel.size
+        self.mailbox["kernel_count"] = count
         self.mailbox["accumulator"] = self.enum("accumulator_kind")[
-            f"ACCUMULATOR_{'EXACT' if chain is None else 'CHAIN'}"
+            "ACCUMULATOR_CHAIN" if chain else "ACCUMULATOR_EXACT"
         ]
         self.mailbox["accumulator_format"] = 0
         self.mailbox["formats"][0] = pack_formats(table, self)
+        kernels = self.memory[: count * kernel.size].view(kernel.dtype)
+        kernels[...] = pack_kernels(plan, placement, table, self)
+        edit(kernels, self.mailbox)
         self.library.plan_execute()
+        self.records = self.memory[count * kernel.size :][: count * record.size].view(record.dtype)
         return {tensor.name: self._tensor(placement[tensor], tensor).copy() for tensor in plan.tensors}
 
     def _tensor(self, address, tensor):

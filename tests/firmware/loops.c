@@ -11,7 +11,7 @@ void load_all(const struct format *format, const uint32_t *codes, uint32_t *valu
     struct codec codec;
     codec_prepare(&codec, format);
     for (uint32_t i = 0; i < count; i++)
-        values[i] = bits_from_float(codec_load(&codec, codes[i]));
+        values[i] = bits_from_float(codec_load(&codec, codec.short_cut, codes[i]));
 }
 
 void store_all(const struct format *format, uint32_t overflow, const uint32_t *values, uint32_t *codes,
@@ -19,7 +19,7 @@ void store_all(const struct format *format, uint32_t overflow, const uint32_t *v
     struct codec codec;
     codec_prepare(&codec, format);
     for (uint32_t i = 0; i < count; i++)
-        codes[i] = codec_store(&codec, float_from_bits(values[i]), overflow);
+        codes[i] = codec_store(&codec, codec.short_cut, float_from_bits(values[i]), overflow);
 }
 
 /* The same without the short cuts. */

@@ -44,9 +44,9 @@ def interesting_values(format_, rng):
     values = np.unique(format_.decode(codes.astype(format_.dtype)))
     values = values[np.isfinite(values)]
     around = np.concatenate([values, (values[1:] + values[:-1]) / 2, values * 2, values / 3])
+    specials = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, format_.max, -format_.max])
     with np.errstate(over="ignore"):
-        around = around.astype(np.float32)
-    specials = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, format_.max, -format_.max], np.float64).astype(np.float32)
+        around, specials = around.astype(np.float32), specials.astype(np.float32)
     patterns = rng.integers(0, 1 << 32, 50_000, dtype=np.uint32).view(np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
         up, down = np.nextafter(around, np.float32(np.inf)), np.nextafter(around, np.float32(-np.inf))
