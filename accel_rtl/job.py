@@ -98,15 +98,17 @@ class Job(Module):
         self.sync += If(self.latch, *(word[name].eq(self.registers[name]) for name in PARAMETERS))
         sizes = {name: self._size(config.formats, word[f"{name}_format"]) for name in "abcd"}
 
-        scale = Signal((WORD_BITS, True))
+        narrow = Signal()
+        high = word["scale"][len(self.scale) - 1 :]
         self.comb += [
             *(getattr(self, dimension).eq(word[dimension]) for dimension in "mnk"),
             *(
                 number_format.eq(word[f"{name}_format"])
                 for name, number_format in zip(OPERANDS, self.formats, strict=True)
             ),
-            scale.eq(word["scale"]),
-            self.scale.eq(Mux(scale > SCALE_LIMIT, SCALE_LIMIT, Mux(scale < -SCALE_LIMIT, -SCALE_LIMIT, scale))),
+            # Compared as bits: LiteX writes negative constants as unsigned ones.
+            narrow.eq((high == 0) | (high == (1 << len(high)) - 1)),
+            self.scale.eq(Mux(narrow, word["scale"], Mux(high[-1], -SCALE_LIMIT, SCALE_LIMIT))),
             self.saturate.eq(word["overflow"] != 0),
             self.has_c.eq(word["c_address"] != 0),
             self.d_address.eq(word["d_address"] - memory_base),
