@@ -1,4 +1,4 @@
-"""What every scalar format is: codes, values, and the way between them."""
+"""What a format is: codes, values, and the way between them."""
 
 import sys
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyhost.formats.errors import FormatError
 from pyhost.formats.rounding import Rounding, rounds_up
 
-__all__ = ["Format"]
+__all__ = ["Format", "ScalarFormat"]
 
 _TABLE_BITS = 16
 """Formats up to this width decode by table (512 KiB at most), wider ones by arithmetic."""
@@ -23,36 +23,25 @@ def _compiled_size() -> int:
 
 
 class Format(ABC):
-    """A map from codes (unsigned integers of `bits` bits) to values: dyadic rationals, infinities and NaN.
+    """A way to store numbers: a name, codes of `bits` bits, and the way to values and back."""
 
-    Every value fits a binary64, and so does the product of two finite values except for their precision. A family
-    is a frozen dataclass that implements `_value`, `_position` and `_assemble`; decoding and encoding of arrays,
-    checks and rounding are here, once.
-    """
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The canonical name; `parse_format(name)` gives the format back."""
 
-    name: str
-    """The canonical name; `parse_format(name)` gives the format back."""
-    bits: int
-    """Width of a code."""
+    @property
+    @abstractmethod
+    def bits(self) -> int:
+        """Width of a code."""
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger]:
         """The smallest unsigned NumPy dtype that holds a code."""
-        return np.dtype(np.uint8 if self.bits <= 8 else np.uint16 if self.bits <= 16 else np.uint32)
-
-    @property
-    @abstractmethod
-    def precision(self) -> int:
-        """Most significand bits of a value, the leading one included."""
-
-    @property
-    @abstractmethod
-    def unit_exponent(self) -> int:
-        """The largest u such that every finite value is a multiple of 2^u."""
-
-    def unit_above(self, smallest: float) -> int:
-        """A u such that every finite value of at least the magnitude `smallest` is a multiple of 2^u."""
-        return self.unit_exponent
+        for dtype in (np.uint8, np.uint16, np.uint32):
+            if self.bits <= np.dtype(dtype).itemsize * 8:
+                return np.dtype(dtype)
+        return np.dtype(np.uint64)
 
     @property
     @abstractmethod
@@ -62,7 +51,7 @@ class Format(ABC):
     @property
     @abstractmethod
     def min_normal(self) -> float:
-        """The smallest positive value of full precision (of a posit: the smallest positive value)."""
+        """The smallest positive value of full precision (of tapered formats: the smallest positive value)."""
 
     @property
     @abstractmethod
@@ -84,6 +73,58 @@ class Format(ABC):
     def nan_code(self) -> int:
         """The code that NaN is encoded to (+0 where there is no NaN)."""
 
+    def _checked(self, codes: ArrayLike) -> NDArray[np.integer]:
+        """`codes` as an array; FormatError where they are no integers, or one is not below 2^bits."""
+        codes = np.asarray(codes)
+        if codes.dtype.kind not in "ui":
+            raise FormatError(f"codes of {self.name} are integers, not {codes.dtype}")
+        if codes.dtype.kind == "i" or codes.dtype.itemsize * 8 > self.bits:
+            wrong = (codes < 0) | (codes >= 1 << self.bits) if codes.dtype.kind == "i" else codes >> self.bits != 0
+            if wrong.any():
+                code = int(codes[wrong].flat[0])
+                raise FormatError(f"{code:#x} is no code of {self.name}: they are 0x0 to {(1 << self.bits) - 1:#x}")
+        return codes
+
+    @abstractmethod
+    def decode(self, codes: ArrayLike) -> NDArray[np.float64]:
+        """The values of `codes` as float64, exactly."""
+
+    @abstractmethod
+    def encode(
+        self,
+        x: ArrayLike,
+        rounding: Rounding = Rounding.NEAREST_EVEN,
+        saturate: bool = False,
+        *,
+        random: ArrayLike | None = None,
+        random_bits: int = 0,
+        exact: bool = False,
+    ) -> NDArray[np.unsignedinteger]:
+        """The codes of the values `x`, each rounded once."""
+
+
+class ScalarFormat(Format):
+    """A map from codes to values, one by one: dyadic rationals, infinities and NaN.
+
+    Every value fits a binary64, and so does the product of two finite values except for their precision. A family is
+    a frozen dataclass that implements `_value`, `_position` and `_assemble`; decoding and encoding of arrays, checks
+    and rounding are here, once.
+    """
+
+    @property
+    @abstractmethod
+    def precision(self) -> int:
+        """Most significand bits of a value, the leading one included."""
+
+    @property
+    @abstractmethod
+    def unit_exponent(self) -> int:
+        """The largest u such that every finite value is a multiple of 2^u."""
+
+    def unit_above(self, smallest: float) -> int:
+        """A u such that every finite value of at least the magnitude `smallest` is a multiple of 2^u."""
+        return self.unit_exponent
+
     @abstractmethod
     def _value(self, codes: NDArray[np.uint64]) -> NDArray[np.float64]:
         """The values of codes that are known to be in range."""
@@ -94,7 +135,7 @@ class Format(ABC):
 
     @abstractmethod
     def _assemble(
-        self, line: NDArray[np.uint64], x: NDArray[np.float64], rounding: Rounding, saturate: bool
+        self, places: NDArray[np.uint64], x: NDArray[np.float64], rounding: Rounding, saturate: bool
     ) -> NDArray[np.uint64]:
         """Codes from rounded places on the line of codes, given the values they came from: sign, overflow, NaN."""
 
@@ -111,14 +152,7 @@ class Format(ABC):
 
         Raises FormatError where a code does not belong to the format.
         """
-        codes = np.asarray(codes)
-        if codes.dtype.kind not in "ui":
-            raise FormatError(f"codes of {self.name} are integers, not {codes.dtype}")
-        if codes.dtype.kind == "i" or codes.dtype.itemsize * 8 > self.bits:
-            wrong = (codes < 0) | (codes >= 1 << self.bits) if codes.dtype.kind == "i" else codes >> self.bits != 0
-            if wrong.any():
-                code = int(codes[wrong].flat[0])
-                raise FormatError(f"{code:#x} is no code of {self.name}: they are 0x0 to {(1 << self.bits) - 1:#x}")
+        codes = self._checked(codes)
         if self.bits <= _TABLE_BITS:
             return np.asarray(self._table[codes])
         return self._value(codes.astype(np.uint64))
@@ -152,8 +186,8 @@ class Format(ABC):
             x, random = np.broadcast_arrays(x, np.asarray(random, dtype=np.uint64))
         magnitude = np.where(np.isfinite(x), np.abs(x), 0.0)
         low, rest = self._position(magnitude)
-        line = low + rounds_up(low, rest, np.signbit(x), rounding, random, random_bits)
-        codes = self._assemble(line, x, rounding, saturate).astype(self.dtype)
+        places = low + rounds_up(low, rest, np.signbit(x), rounding, random, random_bits)
+        codes = self._assemble(places, x, rounding, saturate).astype(self.dtype)
         if exact:
             held = self.decode(codes)
             wrong = ~((held == x) | (np.isnan(held) & np.isnan(x)))

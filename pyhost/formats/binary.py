@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhost.formats.base import Format
+from pyhost.formats import line
+from pyhost.formats.base import ScalarFormat
 from pyhost.formats.errors import FormatError
 from pyhost.formats.rounding import Rounding, overflows
 
@@ -24,7 +25,7 @@ _EXPONENT_LIMIT = 300
 
 
 @dataclass(frozen=True)
-class BinaryFormat(Format):
+class BinaryFormat(ScalarFormat):
     """`eXmY` and its variants: 1 sign bit, X exponent bits, Y fraction bits.
 
     `style` says how codes are spent on specials: `ieee` on infinities and NaNs (exponent all ones), `fn` on NaN alone
@@ -66,14 +67,14 @@ class BinaryFormat(Format):
         return self.exponent_bits, self.fraction_bits
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """`eXmY`, then `fn` or `fnuz`, then `bN` for another bias, then `nosub`."""
         style = {"ieee": "", "finite": "fn"}.get(self.style, self.style)
         bias = "" if self.bias == self.default_bias(self.exponent_bits, self.style) else f"b{self.bias}"
         return f"e{self.exponent_bits}m{self.fraction_bits}{style}{bias}{'' if self.subnormals else 'nosub'}"
 
     @property
-    def bits(self) -> int:  # type: ignore[override]
+    def bits(self) -> int:
         """1 + exponent_bits + fraction_bits."""
         return 1 + self.exponent_bits + self.fraction_bits
 
@@ -152,24 +153,19 @@ class BinaryFormat(Format):
                 return 0
 
     def _value(self, codes: NDArray[np.uint64]) -> NDArray[np.float64]:
-        fraction = (codes & np.uint64((1 << self.fraction_bits) - 1)).astype(np.int64)
-        exponent = (codes >> np.uint64(self.fraction_bits)).astype(np.int64) & ((1 << self.exponent_bits) - 1)
-        negative = codes & np.uint64(self._sign) != 0
-        significand = fraction + (np.minimum(exponent, 1) << self.fraction_bits)
+        magnitude_code = codes & np.uint64(self._sign - 1)
+        exponent = magnitude_code >> np.uint64(self.fraction_bits)
+        magnitude = line.value(magnitude_code, self.fraction_bits, self.bias)
         if not self.subnormals:
-            significand = np.where(exponent == 0, 0, significand)
-        shift = (np.maximum(exponent, 1) - self.bias - self.fraction_bits).astype(np.int32)
-        magnitude = np.ldexp(significand.astype(np.float64), shift)
-        match self.style:
-            case "ieee":
-                special = np.where(fraction == 0, np.inf, np.nan)
-                magnitude = np.where(exponent == (1 << self.exponent_bits) - 1, special, magnitude)
-            case "fn":
-                magnitude = np.where(codes & np.uint64(self._sign - 1) == self._sign - 1, np.nan, magnitude)
-            case "fnuz":
-                magnitude = np.where(codes == self._sign, np.nan, magnitude)
-            case "finite":
-                pass
+            magnitude = np.where(exponent == 0, 0.0, magnitude)
+        beyond = magnitude_code > self.largest_code
+        if self.has_inf:
+            magnitude = np.where(beyond, np.where(magnitude_code == self.inf_code, np.inf, np.nan), magnitude)
+        else:
+            magnitude = np.where(beyond, np.nan, magnitude)
+        if self.style == "fnuz":
+            magnitude = np.where(codes == self._sign, np.nan, magnitude)
+        negative = codes != magnitude_code
         values: NDArray[np.float64] = np.where(negative & ~np.isnan(magnitude), -magnitude, magnitude)
         return values
 
@@ -179,28 +175,15 @@ class BinaryFormat(Format):
         return encode_binary(self, x, saturate)
 
     def _position(self, magnitude: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        pattern = magnitude.view(np.uint64)
-        field = pattern >> np.uint64(52)
-        significand = (pattern & np.uint64((1 << 52) - 1)) + (np.minimum(field, 1) << np.uint64(52))
-        # Binades above the one that subnormals share with the smallest normals, and below it.
-        above = np.maximum(field, 1).astype(np.int64) - (1023 + 1 - self.bias)
-        dropped = (52 - self.fraction_bits - np.minimum(above, 0)).clip(max=127).astype(np.uint64)
-        below_64 = np.minimum(dropped, 63)
-        # The leading one of a normal number adds itself as the exponent's unit.
-        low = np.where(dropped < 64, significand >> below_64, 0)
-        low += np.maximum(above, 0).astype(np.uint64) << np.uint64(self.fraction_bits)
-        beyond = np.maximum(dropped, 64) - np.uint64(64)
-        far = significand >> beyond
-        far |= (far << beyond != significand).astype(np.uint64)
-        return low, np.where(dropped < 64, significand << (np.uint64(64) - below_64), far)
+        return line.position(magnitude, self.fraction_bits, self.bias)
 
     def _assemble(
-        self, line: NDArray[np.uint64], x: NDArray[np.float64], rounding: Rounding, saturate: bool
+        self, places: NDArray[np.uint64], x: NDArray[np.float64], rounding: Rounding, saturate: bool
     ) -> NDArray[np.uint64]:
         negative, infinite, nan = np.signbit(x), np.isinf(x), np.isnan(x)
         largest = np.uint64(self.largest_code)
-        beyond = infinite | ((line > largest) & overflows(negative, rounding))
-        codes = np.minimum(line, largest)
+        beyond = infinite | ((places > largest) & overflows(negative, rounding))
+        codes = np.minimum(places, largest)
         if not self.subnormals:
             codes = np.where(codes >> np.uint64(self.fraction_bits) == 0, np.uint64(0), codes)
         if saturate or self.style == "finite":

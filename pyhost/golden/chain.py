@@ -9,6 +9,8 @@ to q bits, is the one rounding that is asked for when
 - p <= q and 2 q < w: where the product is the larger, it lies on the grid, and the same holds of acc;
   or, instead of that, threshold / unit <= 2^w: what does not overflow has no more than w bits.
 
+Stochastic rounding has no such luck: there the sum itself must fit 53 bits, or be truncated from its exact value.
+
 Otherwise, with p <= 53 and q <= 51, the sum in binary64 is rounded to odd, which is always right. What even that does
 not cover (products of more than 53 bits, accumulators that are no plain binary format) goes step by step in NumPy or
 to the reference.
@@ -19,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhost.formats import BinaryFormat, Format
+from pyhost.formats import BinaryFormat, ScalarFormat, Stochastic
+from pyhost.formats.stochastic import FIRST_ADDEND
 from pyhost.golden import reference
 from pyhost.golden.odd import add_to_odd
 
@@ -28,8 +31,12 @@ __all__ = ["chain", "lanes"]
 _Values = NDArray[np.float64]
 
 
-def lanes(a_format: Format, b_format: Format, accumulator: Format) -> str:
-    """How a chain is computed: 'float32', 'float64' (rounded twice, harmlessly), 'odd', 'stepwise' or 'reference'."""
+def lanes(a_format: ScalarFormat, b_format: ScalarFormat, accumulator: ScalarFormat, stochastic: bool = False) -> str:
+    """How a chain is computed.
+
+    'float32' or 'float64' (rounded twice, harmlessly; for stochastic rounding: no more than 53 bits in any sum), 'odd',
+    'stepwise' or 'reference'.
+    """
     p = a_format.precision + b_format.precision
     if p > 53:
         return "reference"
@@ -38,6 +45,8 @@ def lanes(a_format: Format, b_format: Format, accumulator: Format) -> str:
     q = accumulator.precision
     units = (a_format.unit_exponent, b_format.unit_exponent, accumulator.unit_exponent)
     tops = tuple(np.log2(number_format.max) for number_format in (a_format, b_format, accumulator))
+    if stochastic:
+        return "float64" if tops[2] + 2 - min(units[2], units[0] + units[1]) <= 53 else "odd"
     for lane, w, limit in (("float32", 24, 126), ("float64", 53, 1000)):
         in_range = min(*units, units[0] + units[1]) >= -limit and max(*tops, tops[0] + tops[1], tops[2] + w - q) < limit
         bounded = tops[2] - units[2] <= w - 1
@@ -47,30 +56,44 @@ def lanes(a_format: Format, b_format: Format, accumulator: Format) -> str:
 
 
 def chain(
-    a: _Values, b: _Values, c: _Values | None, a_format: Format, b_format: Format, accumulator: Format
+    a: _Values,
+    b: _Values,
+    c: _Values | None,
+    a_format: ScalarFormat,
+    b_format: ScalarFormat,
+    accumulator: ScalarFormat,
+    stochastic: Stochastic | None = None,
 ) -> _Values:
     """What `reference.chain` gives, bit for bit."""
-    how = lanes(a_format, b_format, accumulator)
+    how = lanes(a_format, b_format, accumulator, stochastic is not None)
     if how == "reference" or a.size == 0 or b.size == 0:
-        return reference.chain(a, b, c, accumulator)
+        return reference.chain(a, b, c, accumulator, stochastic)
+    acc = np.zeros((a.shape[0], b.shape[1]))
+    if c is not None:
+        acc = reference.rounded(c + 0.0, FIRST_ADDEND, accumulator, stochastic)
     if how == "stepwise":
-        return _stepwise(a, b, c, accumulator)
+        return _stepwise(a, b, acc, accumulator, stochastic)
     assert isinstance(accumulator, BinaryFormat)
-    if a.shape[0] > b.shape[1]:  # the kernels run along rows: let them be the longer ones
-        return chain(b.T, a.T, None if c is None else c.T, b_format, a_format, accumulator).T
     from pyhost.golden import chain_kernels
 
+    wide = acc.shape[0] <= acc.shape[1]
+    if not wide:  # the kernels run along rows: let them be the longer ones
+        a, b, acc = b.T, a.T, acc.T
     lane = np.float32 if how == "float32" else np.float64
-    acc = np.zeros((a.shape[0], b.shape[1])) if c is None else accumulator.decode(accumulator.encode(c))
-    acc = acc.astype(lane)
-    x, y = (np.ascontiguousarray(v, dtype=lane) for v in (a, b))
+    x, y, sums = (np.ascontiguousarray(v, dtype=lane) for v in (a, b, acc))
     constants = _constants(accumulator, lane)
     with np.errstate(invalid="ignore", over="ignore"):
-        if how == "odd":
-            chain_kernels.chain_to_odd(x, y, acc, constants)
+        if stochastic is not None:
+            rows, columns = (stochastic.rows, stochastic.columns) if wide else (stochastic.columns, stochastic.rows)
+            depths = stochastic.depths(np.arange(x.shape[1]))
+            draws = chain_kernels.Draws(rows(x.shape[0]), columns(y.shape[1]), depths, stochastic.bits)
+            chain_kernels.chain_stochastic(x, y, sums, constants, draws, how == "odd")
+        elif how == "odd":
+            chain_kernels.chain_to_odd(x, y, sums, constants)
         else:
-            chain_kernels.chain(x, y, acc, constants)
-    return acc.astype(np.float64)
+            chain_kernels.chain(x, y, sums, constants)
+    acc = sums.astype(np.float64)
+    return acc if wide else acc.T
 
 
 def _constants(accumulator: BinaryFormat, lane: Any) -> Any:
@@ -92,18 +115,20 @@ def _constants(accumulator: BinaryFormat, lane: Any) -> Any:
         beyond=lane(np.inf if accumulator.has_inf else np.nan),
         growth=(1.0 + 2.0**-accumulator.precision) ** (BLOCK + 1),
         slack=BLOCK * accumulator.min_subnormal,
+        largest=lane(accumulator.max),
+        dropped_bits=w - accumulator.fraction_bits,
     )
 
 
-def _stepwise(a: _Values, b: _Values, c: _Values | None, accumulator: Format) -> _Values:
-    acc = np.zeros((a.shape[0], b.shape[1]))
-    if c is not None:
-        acc = accumulator.decode(accumulator.encode(c))
+def _stepwise(
+    a: _Values, b: _Values, acc: _Values, accumulator: ScalarFormat, stochastic: Stochastic | None
+) -> _Values:
     with np.errstate(invalid="ignore"):
         for k in range(a.shape[1]):
             product = a[:, k, None] * b[None, k, :]
             nearest = acc + product
             # Infinities, NaN and the signs of zeros are those of IEEE arithmetic; all else needs its lost bits.
             plain = ~np.isfinite(nearest) | (nearest == 0)
-            acc = accumulator.decode(accumulator.encode(np.where(plain, nearest, add_to_odd(acc, product))))
+            sums = np.where(plain, nearest, add_to_odd(acc, product))
+            acc = reference.rounded(sums, k, accumulator, stochastic)
     return acc

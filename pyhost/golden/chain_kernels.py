@@ -14,7 +14,7 @@ from numba import njit
 
 from pyhost.formats.bitcast import bit_and, bit_or, bits_of, float_of
 
-__all__ = ["BLOCK", "Constants", "chain", "chain_to_odd"]
+__all__ = ["BLOCK", "Constants", "Draws", "chain", "chain_stochastic", "chain_to_odd"]
 
 BLOCK = 32
 """Steps between two looks at the accumulators of a row; a block that cannot overflow does without the check."""
@@ -32,6 +32,17 @@ class Constants(NamedTuple):
     beyond: Any  # infinity or NaN
     growth: float  # what a block's roundings can add: as a factor of normal numbers
     slack: float  # ... and to subnormal ones
+    largest: Any  # the largest finite value
+    dropped_bits: int  # w - m
+
+
+class Draws(NamedTuple):
+    """The words of a stochastic chain (`pyhost.formats.stochastic`)."""
+
+    rows: Any  # uint32 [M]
+    columns: Any  # uint32 [N]
+    depths: Any  # uint32 [K]
+    bits: int
 
 
 @njit(cache=True, error_model="numpy")
@@ -117,3 +128,57 @@ def chain_to_odd(a, b, acc, to):  # type: ignore[no-untyped-def]
                 g = binade * to.magic
                 rounded = float_of(bits_of((s + g) - g) | (bits & to.sign_mask))
                 row[j] = rounded if float_of(bits & to.magnitude_mask) < to.threshold else s * to.beyond
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _scramble(x):  # type: ignore[no-untyped-def]
+    """`pyhost.formats.stochastic.scramble` of a uint32."""
+    x = np.uint32(x ^ (x >> np.uint32(16)))
+    x = np.uint32(x + np.uint32(x << np.uint32(15)))
+    x = np.uint32(x ^ (x >> np.uint32(9)))
+    x = np.uint32(x + np.uint32(x << np.uint32(7)))
+    return np.uint32(x ^ (x >> np.uint32(13)))
+
+
+@njit(cache=True, error_model="numpy")
+def chain_stochastic(a, b, acc, to, draws, inexact):  # type: ignore[no-untyped-def]
+    """As `chain`, in binary64, each step rounded up or down by a hash of row, column and k.
+
+    The sum is truncated to 53 bits (`inexact`: from its exact value), which no decision can tell from the sum itself.
+    The random integer is added to the bits below the accumulator's last place; subnormal numbers are lifted above
+    the smallest normal one first, so that they have the same last place.
+    """
+    rows, depth = a.shape
+    columns = b.shape[1]
+    kept = ~((np.int64(1) << to.dropped_bits) - 1)
+    any_sign = ~to.magnitude_mask
+    down = np.uint32(32 - draws.bits)
+    up = np.int64(to.dropped_bits - draws.bits)
+    elements = np.empty(columns, dtype=np.uint32)
+    for i in range(rows):
+        row = acc[i]
+        for j in range(columns):
+            elements[j] = _scramble(np.uint32(draws.rows[i] + draws.columns[j]))
+        for k in range(depth):
+            x = a[i, k]
+            other = b[k]
+            word = draws.depths[k]
+            for j in range(columns):
+                addend = row[j]
+                product = x * other[j]
+                s = addend + product
+                bits = bits_of(s)
+                if inexact:
+                    back = s - addend
+                    error = (addend - (s - back)) + (product - back)
+                    wrong_side = ((error < 0) & (s > 0)) | ((error > 0) & (s < 0))
+                    bits = bits - np.int64(wrong_side)
+                magnitude = float_of(bits & to.magnitude_mask)
+                lift = to.min_normal if magnitude < to.min_normal else 0.0
+                lifted = magnitude + lift
+                line = bits_of(lifted) - np.int64(lifted - lift > magnitude)
+                random = np.int64(_scramble(np.uint32(elements[j] + word)) >> down) << up
+                rounded = float_of((line + random) & kept) - lift
+                sign = bits & (any_sign if rounded > 0 else to.sign_mask)
+                signed = float_of(bits_of(rounded) | sign)
+                row[j] = signed if rounded <= to.largest else s * to.beyond

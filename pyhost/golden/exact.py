@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhost.formats import Format
+from pyhost.formats import ScalarFormat
 from pyhost.golden.odd import add_to_odd, two_sum
 
 __all__ = ["Plan", "Span", "exact", "plan", "sum_of_specials"]
@@ -46,7 +46,9 @@ class Plan(NamedTuple):
     b_bits: int
 
 
-def exact(a: _Values, b: _Values, c: _Values | None, a_format: Format, b_format: Format, c_format: Format) -> _Values:
+def exact(
+    a: _Values, b: _Values, c: _Values | None, a_format: ScalarFormat, b_format: ScalarFormat, c_format: ScalarFormat
+) -> _Values:
     """What `reference.exact` gives, bit for bit."""
     special = None
     if not all(np.isfinite(v).all() for v in (a, b, c) if v is not None):
@@ -81,7 +83,9 @@ def _slice_bits(bits: int, slices: int) -> int:
     return -((slices - 1 - bits) // slices)
 
 
-def _finite(a: _Values, b: _Values, c: _Values | None, a_format: Format, b_format: Format, c_format: Format) -> _Values:
+def _finite(
+    a: _Values, b: _Values, c: _Values | None, a_format: ScalarFormat, b_format: ScalarFormat, c_format: ScalarFormat
+) -> _Values:
     depth = a.shape[1]
     carry = max(depth - 1, 0).bit_length()
     a_span, b_span = (Span(f.unit_exponent, int(np.frexp(f.max)[1])) for f in (a_format, b_format))
@@ -104,7 +108,7 @@ def _finite(a: _Values, b: _Values, c: _Values | None, a_format: Format, b_forma
     return _total(terms, bits)
 
 
-def _span(values: _Values, number_format: Format) -> Span:
+def _span(values: _Values, number_format: ScalarFormat) -> Span:
     magnitude = np.abs(values)
     largest = float(magnitude.max(initial=0.0))
     if largest == 0.0:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pyhost.formats import Format
+from pyhost.formats import ScalarFormat
 
 __all__ = ["fixed_point"]
 
@@ -18,7 +18,7 @@ _SIGNIFICAND = 30
 
 
 def fixed_point(
-    a: _Values, b: _Values, c: _Values | None, a_format: Format, b_format: Format, c_format: Format
+    a: _Values, b: _Values, c: _Values | None, a_format: ScalarFormat, b_format: ScalarFormat, c_format: ScalarFormat
 ) -> _Values:
     """What `reference.exact` gives for finite operands, for K up to 65,536."""
     unit = a_format.unit_exponent + b_format.unit_exponent

@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyhost.errors import FloatsocError
-from pyhost.formats import Format, Rounding
-from pyhost.golden import reference
-from pyhost.golden.chain import chain as fast_chain
-from pyhost.golden.exact import exact as fast_exact
+from pyhost.formats import Format, Rounding, ScalarFormat, Stochastic
+from pyhost.golden import chain, exact, reference
 
 __all__ = ["K_LIMIT", "Accumulator", "Chain", "Exact", "GoldenError", "gemm"]
 
@@ -18,7 +16,7 @@ K_LIMIT = 65_536
 """Most products an exact accumulator's guard bits are sized for."""
 
 SCALE_LIMIT = 512
-"""Largest |scale|: twice the exponent range of the widest format is never wanted."""
+"""Largest |scale|: it takes any format's smallest value beyond any format's largest, and back."""
 
 
 class GoldenError(FloatsocError):
@@ -36,13 +34,15 @@ class Exact:
 
 @dataclass(frozen=True)
 class Chain:
-    """acc = round(acc + a * b), one rounding a step, k ascending, in `format`, to nearest even.
+    """acc = round(acc + a * b), one rounding a step, k ascending, in `format`, to nearest even or stochastic.
 
     acc starts at +0; C, where there is one, is the first addend. Overflow goes to infinity, or NaN where the format
-    has none; zeros have IEEE signs. Products are of the unrounded operands.
+    has none; zeros have IEEE signs. Products are of the unrounded operands. Stochastic steps draw their bits for the
+    row and column of D and for k (`pyhost.formats.stochastic`).
     """
 
     format: Format
+    rounding: Rounding | Stochastic = Rounding.NEAREST_EVEN
 
 
 Accumulator = Exact | Chain
@@ -61,7 +61,7 @@ def gemm(
     scale: int = 0,
     transpose: Literal["NN", "NT", "TN", "TT"] = "NN",
     overflow: Literal["ieee", "saturate"] = "ieee",
-    rounding: Rounding = Rounding.NEAREST_EVEN,
+    rounding: Rounding | Stochastic = Rounding.NEAREST_EVEN,
     engine: Literal["fast", "reference"] = "fast",
 ) -> NDArray[np.unsignedinteger]:
     """D[m,n] = round_D( 2^scale * ( C[m,n] + sum over k, ascending, of A[m,k] * B[k,n] ) ).
@@ -78,42 +78,59 @@ def gemm(
         raise GoldenError(f"overflow {overflow!r} is neither 'ieee' nor 'saturate'")
     if not isinstance(scale, int | np.integer) or abs(scale) > SCALE_LIMIT:
         raise GoldenError(f"scale is an integer from -{SCALE_LIMIT} to {SCALE_LIMIT}, not {scale!r}")
-    a_values, b_values = (
-        _operand(name, codes, number_format, transposed)
-        for name, codes, number_format, transposed in zip(
-            "AB", (a, b), (a_format, b_format), _transposed(transpose), strict=True
-        )
-    )
-    if a_values.shape[1] != b_values.shape[0]:
-        raise GoldenError(f"A is {_shape(a_values)} and B is {_shape(b_values)} (rows x columns): K differs")
-    c_values = None
-    if c is not None:
-        c_values = _operand("C", c, c_format or d_format, False)
-        if c_values.shape != (a_values.shape[0], b_values.shape[1]):
-            expected = f"{a_values.shape[0]}x{b_values.shape[1]}"
-            raise GoldenError(f"C is {_shape(c_values)}, the product is {expected}")
-    match accumulator:
-        case Exact():
-            if a_values.shape[1] > K_LIMIT:
-                raise GoldenError(f"K is {a_values.shape[1]}: an exact accumulator takes at most {K_LIMIT} products")
-            accumulate = fast_exact if engine == "fast" else reference.exact
-            sums = accumulate(a_values, b_values, c_values, a_format, b_format, c_format or d_format)
-        case Chain() if engine == "fast":
-            sums = fast_chain(a_values, b_values, c_values, a_format, b_format, accumulator.format)
-        case Chain():
-            sums = reference.chain(a_values, b_values, c_values, accumulator.format)
-        case _:
-            raise GoldenError(f"accumulator is Exact() or Chain(format), not {accumulator!r}")
-    return d_format.encode(reference.scaled(sums, int(scale)), rounding, saturate=overflow == "saturate")
-
-
-def _transposed(transpose: str) -> tuple[bool, bool]:
     if transpose not in ("NN", "NT", "TN", "TT"):
         raise GoldenError(f"transpose {transpose!r} is none of 'NN', 'NT', 'TN', 'TT'")
-    return transpose[0] == "T", transpose[1] == "T"
+    if rounding is Rounding.STOCHASTIC:
+        raise GoldenError("stochastic rounding at write-back is Stochastic(bits, seed, ...): it needs to know its bits")
+    fa, fb, fd = _scalar("A", a_format), _scalar("B", b_format), _scalar("D", d_format)
+    fc = fd if c_format is None else _scalar("C", c_format)
+    x, y = _values("A", a, fa, transpose[0] == "T"), _values("B", b, fb, transpose[1] == "T")
+    z = None if c is None else _values("C", c, fc, False)
+    if x.shape[1] != y.shape[0]:
+        raise GoldenError(f"A is {_shape(x)} and B is {_shape(y)} (rows x columns): K differs")
+    if z is not None and z.shape != (x.shape[0], y.shape[1]):
+        raise GoldenError(f"C is {_shape(z)}, the product is {x.shape[0]}x{y.shape[1]}")
+    match accumulator:
+        case Exact():
+            if x.shape[1] > K_LIMIT:
+                raise GoldenError(f"K is {x.shape[1]}: an exact accumulator takes at most {K_LIMIT} products")
+            sums = (exact.exact if engine == "fast" else reference.exact)(x, y, z, fa, fb, fc)
+        case Chain():
+            acc_format, stochastic = _scalar("the accumulator", accumulator.format), _stochastic(accumulator)
+            if engine == "fast":
+                sums = chain.chain(x, y, z, fa, fb, acc_format, stochastic)
+            else:
+                sums = reference.chain(x, y, z, acc_format, stochastic)
+        case _:
+            raise GoldenError(f"accumulator is Exact() or Chain(format), not {accumulator!r}")
+    sums = reference.scaled(sums, int(scale))
+    saturate = overflow == "saturate"
+    if isinstance(rounding, Stochastic):
+        random = rounding.draw(sums.shape[0], sums.shape[1])
+        return fd.encode(sums, Rounding.STOCHASTIC, saturate, random=random, random_bits=rounding.bits)
+    return fd.encode(sums, rounding, saturate)
 
 
-def _operand(name: str, codes: ArrayLike, number_format: Format, transposed: bool) -> NDArray[np.float64]:
+def _scalar(name: str, number_format: Format) -> ScalarFormat:
+    if not isinstance(number_format, ScalarFormat):
+        given = getattr(number_format, "name", repr(number_format))
+        raise GoldenError(f"the format of {name} is {given}: products need one of single values, such as e4m3fn")
+    return number_format
+
+
+def _stochastic(accumulator: Chain) -> Stochastic | None:
+    match accumulator.rounding:
+        case Stochastic():
+            return accumulator.rounding
+        case Rounding.NEAREST_EVEN:
+            return None
+        case _:
+            raise GoldenError(
+                f"a chain rounds to nearest even or Stochastic(bits, seed, ...), not {accumulator.rounding}"
+            )
+
+
+def _values(name: str, codes: ArrayLike, number_format: ScalarFormat, transposed: bool) -> NDArray[np.float64]:
     values = number_format.decode(codes)
     if values.ndim != 2:
         raise GoldenError(f"{name} is a matrix of codes, not an array of {values.ndim} dimensions")

@@ -10,9 +10,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhost.formats import Format
+from pyhost.formats import Rounding, ScalarFormat, Stochastic
+from pyhost.formats.stochastic import FIRST_ADDEND
 
-__all__ = ["chain", "exact", "round_to_odd", "scaled", "sum_of_specials"]
+__all__ = ["chain", "exact", "round_to_odd", "rounded", "scaled", "sum_of_specials"]
 
 _Values = NDArray[np.float64]
 _SMALLEST_UNIT = -1000
@@ -21,7 +22,9 @@ _LARGEST_UNIT = 900
 """Beyond every format too: a larger unit only has to stay finite."""
 
 
-def exact(a: _Values, b: _Values, c: _Values | None, a_format: Format, b_format: Format, c_format: Format) -> _Values:
+def exact(
+    a: _Values, b: _Values, c: _Values | None, a_format: ScalarFormat, b_format: ScalarFormat, c_format: ScalarFormat
+) -> _Values:
     """C + A B without any rounding, given as a binary64 rounded to odd; a zero sum is +0."""
     unit = a_format.unit_exponent + b_format.unit_exponent
     if c is not None:
@@ -47,18 +50,28 @@ def sum_of_specials(a: _Values, b: _Values, c: _Values | None) -> _Values:
     return total
 
 
-def chain(a: _Values, b: _Values, c: _Values | None, accumulator: Format) -> _Values:
+def chain(
+    a: _Values, b: _Values, c: _Values | None, accumulator: ScalarFormat, stochastic: Stochastic | None = None
+) -> _Values:
     """The accumulators after acc = round(acc + a * b) over k, ascending, from +0 (and C first)."""
     acc = np.zeros((a.shape[0], b.shape[1]))
     if c is not None:
-        acc = _add_product(acc, c, np.ones_like(c), accumulator)
+        acc = rounded(_add_product(acc, c, np.ones_like(c)), FIRST_ADDEND, accumulator, stochastic)
     for k in range(a.shape[1]):
-        acc = _add_product(acc, a[:, k, None], b[None, k, :], accumulator)
+        acc = rounded(_add_product(acc, a[:, k, None], b[None, k, :]), k, accumulator, stochastic)
     return acc
 
 
-def _add_product(acc: _Values, a: _Values, b: _Values, accumulator: Format) -> _Values:
-    """round(acc + a * b), rounded once to nearest even."""
+def rounded(sums: _Values, k: int, accumulator: ScalarFormat, stochastic: Stochastic | None) -> _Values:
+    """The accumulators of step k, given its sums rounded to odd."""
+    if stochastic is None:
+        return accumulator.decode(accumulator.encode(sums))
+    random = stochastic.draw(sums.shape[0], sums.shape[1], k)
+    return accumulator.decode(accumulator.encode(sums, Rounding.STOCHASTIC, random=random, random_bits=stochastic.bits))
+
+
+def _add_product(acc: _Values, a: _Values, b: _Values) -> _Values:
+    """acc + a * b, rounded to odd."""
     unit = -700
     finite = np.isfinite(acc) & np.isfinite(a) & np.isfinite(b)
     x, y, z = (np.where(finite, v, 0.0) for v in (acc, a, b))
@@ -66,8 +79,7 @@ def _add_product(acc: _Values, a: _Values, b: _Values, accumulator: Format) -> _
     with np.errstate(invalid="ignore", over="ignore"):
         # IEEE arithmetic on the signs alone: what an exact zero, an infinity or NaN looks like.
         signs = _sign(acc) + _sign(a) * _sign(b)
-    sums = np.where(finite & (sums != 0), sums, signs)
-    return accumulator.decode(accumulator.encode(sums))
+    return np.where(finite & (sums != 0), sums, signs)
 
 
 def _sign(x: _Values) -> _Values:
@@ -105,8 +117,8 @@ def round_to_odd(integer: int, unit: int) -> float:
 
 def scaled(sums: _Values, scale: int) -> _Values:
     """2^scale * sums, exactly as far as any format can tell: neither 0 nor infinity comes from a finite number."""
-    if scale == 0:
-        return sums
+    if abs(scale) <= 300:  # exact: sums lie within 2^-650 and 2^650
+        return sums * 2.0**scale
     significand, exponent = np.frexp(sums)
     shift = np.clip(exponent + scale, _SMALLEST_UNIT, _LARGEST_UNIT)
     result: _Values = np.where(np.isfinite(sums), np.ldexp(significand, shift), sums)
