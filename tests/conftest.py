@@ -1,8 +1,20 @@
 """Fixtures that several folders of tests share."""
 
 import shutil
+from pathlib import Path
 
 import pytest
+
+_HARDWARE = ("e2e", "rtl", "soc")
+"""Folders whose tests build or simulate hardware."""
+
+
+def pytest_collection_modifyitems(items):
+    """Mark whole folders, so that no test in them can be forgotten."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] in _HARDWARE:
+            item.add_marker(pytest.mark.hardware)
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ from dataclasses import asdict
 import click
 
 from pyhost.cli.options import FAILED, Output, command
-from pyhost.formats import ALIASES, parse_format
+from pyhost.formats import ALIASES, FAMILIES, parse_format
 from pyhost.profile import read_result
-from pyhost.report.formats import FAMILIES, FormatSummary, show_families, show_format
+from pyhost.report.formats import FormatSummary, show_families, show_format
 
 __all__ = ["doctor", "formats", "report"]
 

@@ -10,33 +10,24 @@ from rich.columns import Columns
 from rich.console import Console
 from rich.text import Text
 
-from pyhost.formats import ALIASES, Format, parse_format
+from pyhost.formats import ALIASES, FAMILIES, Format, ScalarFormat, parse_format
 from pyhost.report.tables import facts, table
 
-__all__ = ["FAMILIES", "FormatSummary", "show_families", "show_format"]
-
-FAMILIES = {
-    "eXmY": "IEEE style: 2 to 8 exponent bits, 1 to 23 fraction bits, infinities and NaNs",
-    "eXmYfn": "no infinity, NaN is all ones; e2m1fn, e2m3fn and e3m2fn have no NaN either",
-    "eXmYfnuz": "no infinity, no -0, NaN is the code of -0, bias one larger",
-    "...bN": "another exponent bias, like e4m3fnb11",
-    "...nosub": "subnormals are read and written as zero, like e5m10nosub",
-}
-"""How names of formats are made, and what they mean."""
+__all__ = ["FormatSummary", "show_families", "show_format"]
 
 _TABLE_BITS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class FormatSummary:
-    """A format in numbers; `values` are those of all codes in order, for formats of at most 8 bits."""
+    """A format in numbers; `values` are those of all codes in order, where there are at most 256, one value each."""
 
     __pydantic_config__: ClassVar = ConfigDict(ser_json_inf_nan="strings")
 
     name: str
     aliases: tuple[str, ...]
     bits: int
-    precision: int
+    precision: int | None
     max: float
     min_normal: float
     min_subnormal: float
@@ -48,19 +39,20 @@ class FormatSummary:
     @classmethod
     def of(cls, format_: Format) -> "FormatSummary":
         """The summary of any format."""
-        codes = np.arange(1 << format_.bits, dtype=np.uint32) if format_.bits <= _TABLE_BITS else None
+        scalar = format_ if isinstance(format_, ScalarFormat) else None
+        codes = np.arange(1 << format_.bits, dtype=np.uint32) if scalar and format_.bits <= _TABLE_BITS else None
         return cls(
             name=format_.name,
             aliases=tuple(alias for alias, name in ALIASES.items() if name == format_.name),
             bits=format_.bits,
-            precision=format_.precision,
+            precision=scalar.precision if scalar else None,
             max=format_.max,
             min_normal=format_.min_normal,
             min_subnormal=format_.min_subnormal,
             has_inf=format_.has_inf,
             has_nan=format_.has_nan,
             nan_code=format_.nan_code if format_.has_nan else None,
-            values=None if codes is None else tuple(float(value) for value in format_.decode(codes)),
+            values=None if codes is None else tuple(map(float, format_.decode(codes))),
         )
 
     def to_json(self) -> str:
@@ -81,16 +73,17 @@ def _aliased() -> Iterator[str]:
     yield from sorted(dict.fromkeys(ALIASES.values()), key=lambda name: (-parse_format(name).bits, name))
 
 
+def _precision(bits: int | None) -> str | None:
+    return None if bits is None else f"{bits} significant bits, {bits * np.log10(2):.1f} decimal digits"
+
+
 def show_format(summary: FormatSummary, console: Console) -> None:
     """Range, precision, specials, and the code table where it has at most 256 entries."""
     console.print(
         facts(
             ("name", summary.name + (f" ({', '.join(summary.aliases)})" if summary.aliases else "")),
             ("bits", str(summary.bits)),
-            (
-                "precision",
-                f"{summary.precision} significant bits, {summary.precision * np.log10(2):.1f} decimal digits",
-            ),
+            ("precision", _precision(summary.precision)),
             ("largest", f"{summary.max:.10g}"),
             ("least normal", f"{summary.min_normal:.10g} = 2^{np.log2(summary.min_normal):.0f}"),
             ("least positive", f"{summary.min_subnormal:.10g} = 2^{np.log2(summary.min_subnormal):.0f}"),
@@ -99,7 +92,6 @@ def show_format(summary: FormatSummary, console: Console) -> None:
         )
     )
     if summary.values:
-        # Codes with and without the top bit differ in the sign alone but for specials: all are shown.
         width = -(-summary.bits // 4)
         cells = [Text(f"{code:0{width}x} {value:<12.8g}") for code, value in enumerate(summary.values)]
         console.print()
