@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-C_SOURCES := $(wildcard firmware/*.[ch] soc/*.[ch] soc/*.cpp)
+C_SOURCES := $(wildcard firmware/*.[ch] soc/*.cpp tests/*/*.c tests/*/*.cpp)
 
 .PHONY: help run test check lint clean
 
@@ -27,6 +27,7 @@ lint: .venv/ready-lint
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
+	$(BIN)/python scripts/lint_verilog.py
 
 clean:
 	rm -rf .venv runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
