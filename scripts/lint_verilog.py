@@ -1,7 +1,4 @@
-"""Lint the generated Verilog of the SoC: a warning is an error, but for those that Migen's way of writing makes inevitable.
-
-python scripts/lint_verilog.py
-"""
+"""Lint the SoC's generated Verilog: any warning is an error, but for those that Migen's way of writing makes inevitable."""
 
 import re
 import sys
