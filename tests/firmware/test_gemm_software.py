@@ -118,6 +118,73 @@ def test_cancellation_leaves_the_small_addend(native):
     assert check(native, call, before, Chain(parse_format("e8m7")))[0, 0] == 0
 
 
+@pytest.mark.parametrize("operands", [("e4m3fn", "e5m2"), ("e4m3fn", "e5m10"), ("e5m2", "e5m2"), ("e8m23", "e8m23")])
+def test_long_sums_of_the_largest_values(native, rng, operands):
+    """The most carries that there can be, in lines of every form."""
+    call, before = product(rng, (*operands, None, "e8m23"), 2, 1, 4100, "normal", scale=-100)
+    for tensor in (call.a.tensor, call.b.tensor):
+        before[tensor.name][...] = tensor.format.encode(tensor.format.max)
+    before["a"][1] ^= np.asarray(1 << (call.a.tensor.format.bits - 1), before["a"].dtype)
+    sums = check(native, call, before, Exact())
+    assert sums[0, 0] ^ sums[1, 0] == 0x80000000
+
+
+def dot(native, chain, c, pairs):
+    """round(... round(round(+0 + c) + a * b) ...) of binary32 numbers, as computed by the firmware; a float."""
+    f32 = parse_format("e8m23")
+    a, b = Tensor("a", (1, len(pairs)), f32), Tensor("b", (len(pairs), 1), f32)
+    call = Gemm(
+        m=1,
+        n=1,
+        k=len(pairs),
+        a=Operand.rows(a, len(pairs), k_minor=True),
+        b=Operand.rows(b, 1, k_minor=False),
+        c=Tensor("c", (1, 1), f32),
+        d=Tensor("d", (1, 1), f32),
+    )
+    values = np.array(pairs, np.float64)
+    before = {"a": f32.encode(values[None, :, 0]), "b": f32.encode(values[:, 1, None]), "c": f32.encode([[c]])}
+    return float(f32.decode(check(native, call, before, Chain(parse_format(chain))))[0, 0])
+
+
+def test_a_multiply_add_rounds_once(native):
+    """The product lies in the middle of two binary32 numbers; a far smaller addend decides."""
+    factor = 1 + 2.0**-12
+    tie = 1 + 2.0**-11
+    assert dot(native, "e8m23", 0.0, [(factor, factor)]) == tie
+    assert dot(native, "e8m23", 2.0**-149, [(factor, factor)]) == tie + 2.0**-23
+    assert dot(native, "e8m23", -(2.0**-149), [(factor, factor)]) == tie
+    assert dot(native, "e8m23", -(2.0**-149), [(-factor, factor)]) == -tie - 2.0**-23
+
+
+def test_signs_of_zero_in_a_chain(native):
+    """IEEE 754: only -0 + -0 is -0, and a chain starts at +0; a product that underflows keeps its sign."""
+    tiny = 2.0**-100
+    for c, pairs, sign in [
+        (-0.0, [(0.0, -1.0)], 1),
+        (-0.0, [(1.0, -1.0), (1.0, 1.0)], 1),
+        (0.0, [(tiny, -tiny)], -1),
+        (0.0, [(tiny, -tiny), (0.0, -1.0)], -1),
+        (0.0, [(tiny, -tiny), (0.0, 1.0)], 1),
+    ]:
+        result = dot(native, "e8m23", c, pairs)
+        assert result == 0 and np.copysign(1, result) == sign, (c, pairs)
+
+
+@pytest.mark.parametrize("operands", [("e8m7", "e8m7"), ("e8m10", "e8m10"), ("e6m17", "e6m9"), ("e5m10", "e5m10")])
+@pytest.mark.parametrize("exponent", [-70, -16, 0, 14, 63])
+def test_products_that_binary32_does_not_hold(native, rng, operands, exponent):
+    """Beyond its range or its precision; only exact products may be left to soft-float, which rounds them."""
+    call, before = product(rng, (*operands, "e8m23", "e8m23"), 6, 6, 40, "normal")
+    for name in "ab":
+        format_ = getattr(call, name).tensor.format
+        values = format_.decode(before[name]) * 2.0**exponent
+        before[name] = format_.encode(values, saturate=True)
+    c = rng.normal(size=(6, 6)) * 2.0 ** (2 * exponent)
+    before["c"] = call.c.format.encode(c, saturate=True)
+    check(native, call, before, Chain(parse_format("e8m23")))
+
+
 def convolution(x, w, padding):
     """y[n, i, j, o] = sum over r, s, c of x[n, i + r - padding, j + s - padding, c] * w[r, s, c, o], as loops."""
     images, height, width, channels = x.shape

@@ -77,7 +77,9 @@ def test_bias(native, rng, formats, overflow):
 def test_bias_gradient(native, rng, formats, specials):
     dy, db = Tensor("dy", (500, 11), formats[0]), Tensor("db", (11,), formats[1])
     call = BiasGradient(gradient=dy, bias_gradient=db, channels=11, overflow="ieee", scale=2.0**-7)
-    check(native, call, {"dy": random_codes(rng, dy, specials)})
+    codes = random_codes(rng, dy, specials)
+    codes[:, 0] = formats[0].encode(-0.0)  # a sum that starts at +0 stays there
+    assert check(native, call, {"dy": codes})["db"][0] == 0
 
 
 @pytest.mark.parametrize("overflow", OVERFLOWS)
@@ -108,6 +110,28 @@ def test_max_pool(native, rng, format_, shape):
     before = {"x": codes, "dy": random_codes(rng, dy)}
     after = check(native, MaxPoolGradient(x=x, y_gradient=dy, x_gradient=dx, **sizes), before)
     assert np.count_nonzero(after["dx"]) == np.count_nonzero(before["dy"])
+
+
+@pytest.mark.parametrize(
+    ("window", "winner"),
+    [
+        ([0x7C01, 0x7E00, 0x7C00, 0x3C00], 0),  # the first NaN, whatever the others' payloads
+        ([0x7C00, 0xFE00, 0x7FFF, 0x3C00], 1),  # a NaN of either sign beats infinity
+        ([0x8000, 0x0000, 0xFC00, 0x8001], 0),  # -0 equals +0: the first wins
+        ([0x0000, 0x8000, 0xFC00, 0x8001], 0),
+        ([0xFC00, 0xFBFF, 0xFC00, 0xFBFF], 1),
+        ([0xFC00, 0xFC00, 0xFC00, 0xFC00], 0),
+    ],
+)
+def test_max_pool_specials(native, window, winner):
+    x, y = Tensor("x", (1, 2, 2, 1), E5M10), Tensor("y", (1, 1, 1, 1), E5M10)
+    sizes = {"images": 1, "height": 2, "width": 2, "channels": 1, "window": 2}
+    codes = np.array(window, np.uint16).reshape(x.shape)
+    after = check(native, MaxPool(x=x, y=y, **sizes), {"x": codes})
+    assert after["y"].item() == window[winner]
+    call = MaxPoolGradient(x=x, y_gradient=y, x_gradient=Tensor("dx", x.shape, E5M10), **sizes)
+    after = check(native, call, {"x": codes, "y": np.full(y.shape, 0x1234, np.uint16)})
+    assert after["dx"].reshape(-1).tolist() == [0x1234 if i == winner else 0 for i in range(4)]
 
 
 @pytest.mark.parametrize("specials", [False, True])
