@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhost.formats.base import ScalarFormat
-from pyhost.formats.rounding import Rounding
+from pyhost.formats.rounding import Rounding, overflows
 
 __all__ = ["ScaleFormat"]
 
@@ -85,6 +85,6 @@ class ScaleFormat(ScalarFormat):
         self, places: NDArray[np.uint64], x: NDArray[np.float64], rounding: Rounding, saturate: bool
     ) -> NDArray[np.uint64]:
         nan = ~(x > 0)
-        beyond = np.isinf(x) | (places >= _NAN)
-        codes = np.where(beyond, np.uint64(_NAN - 1 if saturate else _NAN), places)
+        beyond = np.isinf(x) | ((places >= _NAN) & overflows(np.signbit(x), rounding))
+        codes = np.where(beyond, np.uint64(_NAN - 1 if saturate else _NAN), np.minimum(places, np.uint64(_NAN - 1)))
         return np.where(nan, np.uint64(_NAN), codes)

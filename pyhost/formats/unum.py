@@ -190,7 +190,8 @@ class UnumFormat(Format):
         """What these sizes offer for (near, far), both positive magnitudes."""
         smallest = 2 - (1 << (esize - 1))  # 1 - bias
         last = self._last(esize, fsize)
-        exponent = np.maximum(np.frexp(np.minimum(near, last))[1].astype(np.int64) - 1, smallest)
+        exponent = np.where(near == 0, smallest, np.frexp(np.minimum(near, last))[1].astype(np.int64) - 1)
+        exponent = np.maximum(exponent, smallest)
         unit = (exponent - fsize).astype(np.int32)
         significand = np.floor(np.ldexp(np.minimum(near, last), -unit)).astype(np.int64)
         start = np.ldexp(significand.astype(np.float64), unit)

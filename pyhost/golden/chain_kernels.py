@@ -134,10 +134,12 @@ def chain_to_odd(a, b, acc, to):  # type: ignore[no-untyped-def]
 def _scramble(x):  # type: ignore[no-untyped-def]
     """`pyhost.formats.stochastic.scramble` of a uint32."""
     x = np.uint32(x ^ (x >> np.uint32(16)))
-    x = np.uint32(x + np.uint32(x << np.uint32(15)))
-    x = np.uint32(x ^ (x >> np.uint32(9)))
-    x = np.uint32(x + np.uint32(x << np.uint32(7)))
-    return np.uint32(x ^ (x >> np.uint32(13)))
+    x = np.uint32(x + np.uint32(x << np.uint32(9)))
+    x = np.uint32(x ^ (x >> np.uint32(14)))
+    x = np.uint32(x + np.uint32(x << np.uint32(6)))
+    x = np.uint32(x ^ (x >> np.uint32(11)))
+    x = np.uint32(x + np.uint32(x << np.uint32(13)))
+    return np.uint32(x ^ (x >> np.uint32(15)))
 
 
 @njit(cache=True, error_model="numpy")

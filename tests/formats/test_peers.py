@@ -76,3 +76,21 @@ def test_encode_agrees_with_numpy_from_float64_to_binary16_and_binary32() -> Non
     with np.errstate(over="ignore"):
         assert np.array_equal(parse_format("e8m23").encode(x), x.astype(np.float32).view(np.uint32)), f"seed {SEED}"
         assert np.array_equal(parse_format("e5m10").encode(x), x.astype(np.float16).view(np.uint16)), f"seed {SEED}"
+
+
+def test_where_ml_dtypes_breaks_ties_of_powers_of_two_the_other_way() -> None:
+    """Half way between two powers of two, ml_dtypes always takes the larger; we, as gfloat, take the even code."""
+    number_format = parse_format("e8m0fnu")
+    codes = np.arange(1, 254)  # below, binary32 is subnormal, and what they do there is another matter
+    x = (1.5 * number_format.decode(codes)).astype(np.float32)
+    theirs = x.astype(ml_dtypes.float8_e8m0fnu).view(np.uint8)
+    assert np.array_equal(theirs, codes + 1)
+    assert np.array_equal(number_format.encode(x), codes + codes % 2)
+    off = np.concatenate([np.nextafter(x, np.float32(0)), np.nextafter(x, np.float32(np.inf)), -x, [0, -0.0, np.inf]])
+    assert np.array_equal(number_format.encode(off), off.astype(ml_dtypes.float8_e8m0fnu).view(np.uint8))
+
+
+def test_where_ml_dtypes_keeps_the_sign_of_an_overflow_to_nan() -> None:
+    """e4m3fn has two NaNs: theirs keep the sign of what overflowed, ours is always the canonical one."""
+    assert np.float32(-1000).astype(ml_dtypes.float8_e4m3fn).view(np.uint8) == 0xFF
+    assert parse_format("e4m3fn").encode([-1000.0]).tolist() == [0x7F]
