@@ -19,8 +19,19 @@ bool array_open(struct array *array, const struct tensor *tensor) {
     return array->codec != 0;
 }
 
-/* Inlined with a constant number of bytes, so that it is decided outside the loop. */
+/* Loops over elements are written once, and compiled for each size of elements. */
 #define INLINE static inline __attribute__((always_inline))
+#define FOR_EACH_SIZE(loop, array, ...)                                                                                \
+    switch ((array)->codec->bytes) {                                                                                   \
+    case 1:                                                                                                            \
+        loop(array, 1, __VA_ARGS__);                                                                                   \
+        break;                                                                                                         \
+    case 2:                                                                                                            \
+        loop(array, 2, __VA_ARGS__);                                                                                   \
+        break;                                                                                                         \
+    default:                                                                                                           \
+        loop(array, 4, __VA_ARGS__);                                                                                   \
+    }
 
 INLINE void load(const struct array *array, uint32_t bytes, uint32_t first, uint32_t count, float *values) {
     const struct codec *codec = array->codec;
@@ -39,28 +50,30 @@ INLINE void store(const struct array *array, uint32_t bytes, uint32_t first, uin
         element_write(data, bytes, first + i, codec_store(codec, cut, values[i], overflow));
 }
 
+INLINE void read(const struct array *array, uint32_t bytes, uint32_t first, uint32_t count, uint32_t *codes) {
+    const void *data = array->data;
+    for (uint32_t i = 0; i < count; i++)
+        codes[i] = element_read(data, bytes, first + i);
+}
+
+INLINE void write(const struct array *array, uint32_t bytes, uint32_t first, uint32_t count, const uint32_t *codes) {
+    void *data = array->data;
+    for (uint32_t i = 0; i < count; i++)
+        element_write(data, bytes, first + i, codes[i]);
+}
+
 void array_load(const struct array *array, uint32_t first, uint32_t count, float *values) {
-    switch (array->codec->bytes) {
-    case 1:
-        load(array, 1, first, count, values);
-        break;
-    case 2:
-        load(array, 2, first, count, values);
-        break;
-    default:
-        load(array, 4, first, count, values);
-    }
+    FOR_EACH_SIZE(load, array, first, count, values)
 }
 
 void array_store(const struct array *array, uint32_t first, uint32_t count, const float *values, uint32_t overflow) {
-    switch (array->codec->bytes) {
-    case 1:
-        store(array, 1, first, count, values, overflow);
-        break;
-    case 2:
-        store(array, 2, first, count, values, overflow);
-        break;
-    default:
-        store(array, 4, first, count, values, overflow);
-    }
+    FOR_EACH_SIZE(store, array, first, count, values, overflow)
+}
+
+void array_read(const struct array *array, uint32_t first, uint32_t count, uint32_t *codes) {
+    FOR_EACH_SIZE(read, array, first, count, codes)
+}
+
+void array_write(const struct array *array, uint32_t first, uint32_t count, const uint32_t *codes) {
+    FOR_EACH_SIZE(write, array, first, count, codes)
 }

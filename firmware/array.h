@@ -33,6 +33,10 @@ void array_load(const struct array *array, uint32_t first, uint32_t count, float
 /* element first + i = values[i], rounded, for i < count */
 void array_store(const struct array *array, uint32_t first, uint32_t count, const float *values, uint32_t overflow);
 
+/* The same with codes as they are. */
+void array_read(const struct array *array, uint32_t first, uint32_t count, uint32_t *codes);
+void array_write(const struct array *array, uint32_t first, uint32_t count, const uint32_t *codes);
+
 static inline uint32_t minimum(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 static inline uint32_t element_read(const void *data, uint32_t bytes, uint32_t index) {

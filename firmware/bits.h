@@ -24,16 +24,4 @@ static inline uint32_t bits_from_float(float value) {
 /* 2^n, -126 <= n <= 127 */
 static inline float power_of_two(int32_t n) { return float_from_bits((uint32_t)(n + 127) << 23); }
 
-/*
- * An integer that compares as the number does: both zeros give 0, a NaN more than
- * anything else. A comparison of integers takes 1 cycle, of floats a call of 60.
- */
-static inline int32_t float_order(float value) {
-    uint32_t bits = bits_from_float(value);
-    int32_t magnitude = (int32_t)(bits & ~BINARY32_SIGN);
-    if (magnitude > (int32_t)BINARY32_INFINITY)
-        return INT32_MAX;
-    return bits & BINARY32_SIGN ? -magnitude : magnitude;
-}
-
 #endif

@@ -31,11 +31,14 @@ bool codec_prepare(struct codec *codec, const struct format *format) {
     codec->infinity = top_exponent << fraction_bits;
     codec->largest = codec->sign - 1;
     codec->nan = 0;
+    codec->first = format->subnormals ? 1 : 1u << fraction_bits;
+    codec->last = codec->largest;
     if (format->style == STYLE_IEEE) {
         codec->largest = codec->infinity - 1;
+        codec->last = codec->infinity;
         codec->nan = codec->infinity | 1u << (fraction_bits - 1);
     } else if (format->style == STYLE_FN) {
-        codec->largest = codec->sign - 2;
+        codec->largest = codec->last = codec->sign - 2;
         codec->nan = codec->sign - 1;
     } else if (format->style == STYLE_FNUZ) {
         codec->nan = codec->sign;

@@ -31,6 +31,8 @@ struct codec {
     uint32_t largest;  /* magnitude of the largest finite value */
     uint32_t infinity; /* magnitude of infinity, where there is one */
     uint32_t nan;      /* the canonical NaN, +0 where there is none */
+    uint32_t first;    /* the smallest magnitude that is not read as zero */
+    uint32_t last;     /* the largest magnitude that is not NaN: infinity, where there is one */
     struct short_cut short_cut;
 };
 
@@ -68,6 +70,19 @@ bool codec_is_binary32(const struct codec *codec);
 /* Every finite value of the format is a multiple of 2^unit. */
 static inline int32_t codec_unit(const struct codec *codec) {
     return 1 - codec->format.bias - (int32_t)codec->format.fraction_bits;
+}
+
+/*
+ * An integer that compares as the code's value does: both zeros give 0, a NaN more
+ * than anything else. Codes of every format are in the order of their magnitudes.
+ */
+static inline int32_t code_order(const struct codec *codec, uint32_t code) {
+    uint32_t magnitude = code & (codec->sign - 1);
+    if (magnitude > codec->last)
+        return INT32_MAX;
+    if (magnitude < codec->first)
+        return magnitude == 0 && code && codec->format.style == STYLE_FNUZ ? INT32_MAX : 0;
+    return code & codec->sign ? -(int32_t)magnitude : (int32_t)magnitude;
 }
 
 /*

@@ -9,13 +9,13 @@ struct windows {
 /* Index of the winner of `count` neighbouring channels' windows, the first of which begins at `first`. */
 static void find_winners(const struct windows *windows, uint32_t first, uint32_t count, uint32_t winners[BLOCK]) {
     int32_t largest[BLOCK];
-    float values[BLOCK];
+    uint32_t codes[BLOCK];
     for (uint32_t row = 0; row < windows->window; row++)
         for (uint32_t column = 0; column < windows->window; column++) {
             uint32_t index = first + (row * windows->width + column) * windows->channels;
-            array_load(&windows->x, index, count, values);
+            array_read(&windows->x, index, count, codes);
             for (uint32_t i = 0; i < count; i++) {
-                int32_t order = float_order(values[i]);
+                int32_t order = code_order(windows->x.codec, codes[i]);
                 if ((row == 0 && column == 0) || order > largest[i]) {
                     largest[i] = order;
                     winners[i] = index + i;

@@ -7,11 +7,16 @@ static float logits_row[CLASS_LIMIT], exponentials[CLASS_LIMIT];
 /* Loads a row and returns its largest logit: the first of equal ones, NaN if there is one. */
 static float load_row(const struct array *logits, uint32_t row, uint32_t classes) {
     array_load(logits, row * classes, classes, logits_row);
-    float top = logits_row[0];
-    for (uint32_t j = 1; j < classes; j++)
-        if (float_order(logits_row[j]) > float_order(top))
-            top = logits_row[j];
-    return top;
+    uint32_t top = 0;
+    int32_t largest = INT32_MIN;
+    for (uint32_t j = 0; j < classes; j++) {
+        int32_t order = code_order(logits->codec, array_code(logits, row * classes + j));
+        if (order > largest) {
+            largest = order;
+            top = j;
+        }
+    }
+    return logits_row[top];
 }
 
 enum plan_error kernel_softmax_cross_entropy(const struct softmax_cross_entropy *call) {

@@ -26,7 +26,7 @@ from pyhost.plan.tensors import Tensor
 
 SEED = 90125
 E4M3, E5M2, E5M10, BF16, F32 = (parse_format(name) for name in ("e4m3fn", "e5m2", "e5m10", "e8m7", "e8m23"))
-FNUZ, FINITE = parse_format("e4m3fnuz"), parse_format("e2m3fn")
+FNUZ, FINITE, NOSUB = (parse_format(name) for name in ("e4m3fnuz", "e2m3fn", "e5m10nosub"))
 OVERFLOWS = ("ieee", "saturate")
 
 
@@ -83,13 +83,15 @@ def test_bias_gradient(native, rng, formats, specials):
 
 
 @pytest.mark.parametrize("overflow", OVERFLOWS)
-@pytest.mark.parametrize("pair", [(F32, E4M3), (E4M3, E4M3), (E5M10, FINITE), (FNUZ, FNUZ)])
+@pytest.mark.parametrize(
+    "pair", [(F32, E4M3), (E4M3, E4M3), (E5M10, FINITE), (FNUZ, FNUZ), (E5M2, E5M2), (NOSUB, NOSUB), (F32, F32)]
+)
 def test_relu(native, rng, pair, overflow):
     x, y = Tensor("x", (4000,), pair[0]), Tensor("y", (4000,), pair[1])
     check(native, Relu(x=x, y=y, overflow=overflow), {"x": random_codes(rng, x)})
 
 
-@pytest.mark.parametrize("pair", [(E4M3, E5M2), (F32, F32), (FNUZ, BF16)])
+@pytest.mark.parametrize("pair", [(E4M3, E5M2), (F32, F32), (FNUZ, BF16), (NOSUB, E4M3)])
 def test_relu_gradient(native, rng, pair):
     y, dy, dx = Tensor("y", (4000,), pair[0]), Tensor("dy", (4000,), pair[1]), Tensor("dx", (4000,), pair[1])
     before = {"y": random_codes(rng, y), "dy": random_codes(rng, dy)}
@@ -97,7 +99,7 @@ def test_relu_gradient(native, rng, pair):
 
 
 @pytest.mark.parametrize("shape", [(2, 8, 8, 5, 2), (3, 7, 9, 3, 2), (1, 9, 9, 2, 3), (2, 2, 5, 1, 1)])
-@pytest.mark.parametrize("format_", [E4M3, E5M10, F32])
+@pytest.mark.parametrize("format_", [E4M3, E5M10, F32, FNUZ, NOSUB, E5M2])
 def test_max_pool(native, rng, format_, shape):
     images, height, width, channels, window = shape
     x = Tensor("x", (images, height, width, channels), format_)
