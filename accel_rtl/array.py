@@ -1,14 +1,16 @@
 """The outer-product array: operands decoded once at its edge, P x Q elements, and the results of the tile before."""
 
-from migen import If, Module, Mux, Record, Signal
+from itertools import pairwise
+
+from migen import Cat, If, Module, Mux, Record, Signal
 
 from accel_rtl.chain import ChainAccumulator, ChainNormalizer
 from accel_rtl.config import AcceleratorConfig
 from accel_rtl.decode import Decoder, operand_layout
-from accel_rtl.exact import ExactAccumulator, ExactNormalizer
+from accel_rtl.exact import ExactAccumulator, ExactNormalizer, SpecialFlags
 from accel_rtl.multiply import Multiplier
 
-__all__ = ["OuterProductArray", "ProcessingElement", "accumulator_class", "normalizer_class"]
+__all__ = ["OuterProductArray", "ProcessingRow", "accumulator_class", "normalizer_class"]
 
 
 def accumulator_class(config: AcceleratorConfig) -> type[ExactAccumulator] | type[ChainAccumulator]:
@@ -45,6 +47,53 @@ class ProcessingElement(Module):
         ###
 
         self.comb += accumulator.product.eq(multiplier.product)
+
+
+class ProcessingRow(Module):
+    """acc[j] += a * b[j]: the elements that share an operand of A and, for exact sums, their `SpecialFlags`.
+
+    ============ ========= ===============================================================
+    signal       direction meaning
+    ============ ========= ===============================================================
+    a            in        record of `operand_layout`
+    b            in        `config.columns` of them
+    step, first  in        see `ProcessingElement`
+    enable       in        columns that add their product
+    words        out       for each column the words that the normalizer takes
+    ============ ========= ===============================================================
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.a = Record(operand_layout(config.form))
+        self.b = [Record(operand_layout(config.form)) for _ in range(config.columns)]
+        self.step = Signal()
+        self.first = Signal()
+        self.enable = Signal(config.columns)
+        self.words = []
+
+        ###
+
+        if config.exact:
+            self.submodules.flags = flags = SpecialFlags(config)
+            self.comb += [
+                flags.a.eq(self.a),
+                *(target.eq(b) for target, b in zip(flags.b, self.b, strict=True)),
+                flags.step.eq(self.step),
+                flags.first.eq(self.first),
+                flags.enable.eq(self.enable),
+            ]
+        for column, b in enumerate(self.b):
+            element = ProcessingElement(config)
+            self.submodules += element
+            self.comb += [
+                element.a.eq(self.a),
+                element.b.eq(b),
+                element.step.eq(self.step),
+                element.first.eq(self.first),
+                element.enable.eq(self.enable[column]),
+            ]
+            own_flags = [Cat(flags.nan[column], flags.plus[column], flags.minus[column])] if config.exact else []
+            self.words.append([*element.words, *own_flags])
 
 
 class OuterProductArray(Module):
@@ -97,7 +146,7 @@ class OuterProductArray(Module):
         for a, c in zip(self.a, self.c, strict=True):
             rows.append(self._edge(config, Mux(self.load_c, c, a), row_format))
         for b in self.b:
-            column = Record(operand_layout(config.form))
+            column = Record(operand_layout(config.form), reset_less=True)
             decoded = self._decoder(config, b, self.b_format)
             self.sync += [
                 If(self.load_c, *(getattr(column, name).eq(one.get(name, 0)) for name, _ in column.layout)).Else(
@@ -110,24 +159,23 @@ class OuterProductArray(Module):
         self.sync += [step.eq(self.step), first.eq(self.first), enabled.eq(self.columns), capture.eq(self.capture)]
         self.sync += self.captured.eq(capture)
 
-        # The elements, and under each a place for its result.
+        # The rows of elements, and under each element a place for its result.
         results = []
         for row in rows:
-            results.append([])
-            for index, column in enumerate(columns):
-                element = ProcessingElement(config)
-                self.submodules += element
-                self.comb += [
-                    element.a.eq(row),
-                    element.b.eq(column),
-                    element.step.eq(step),
-                    element.first.eq(first),
-                    element.enable.eq(enabled[index]),
-                ]
-                result = [Signal(len(word)) for word in element.words]
-                results[-1].append(result)
-                self.sync += If(capture, *(r.eq(w) for r, w in zip(result, element.words, strict=True)))
-        for upper, lower in zip(results, results[1:], strict=False):
+            elements = ProcessingRow(config)
+            self.submodules += elements
+            self.comb += [
+                elements.a.eq(row),
+                *(target.eq(column) for target, column in zip(elements.b, columns, strict=True)),
+                elements.step.eq(step),
+                elements.first.eq(first),
+                elements.enable.eq(enabled),
+            ]
+            bits = normalizer_class(config).word_bits(config)
+            results.append([[Signal(b, reset_less=True) for b in bits] for _ in columns])
+            for result, words in zip(results[-1], elements.words, strict=True):
+                self.sync += If(capture, *(r.eq(w) for r, w in zip(result, words, strict=True)))
+        for upper, lower in pairwise(results):
             for result, source in zip(upper, lower, strict=True):
                 self.sync += If(self.shift, *(r.eq(s) for r, s in zip(result, source, strict=True)))
         self.words = results[0]
@@ -139,6 +187,6 @@ class OuterProductArray(Module):
         return decoder.value
 
     def _edge(self, config: AcceleratorConfig, code: Signal, number_format: Signal) -> Record:
-        registered = Record(operand_layout(config.form))
+        registered = Record(operand_layout(config.form), reset_less=True)
         self.sync += registered.eq(self._decoder(config, code, number_format))
         return registered

@@ -29,8 +29,8 @@ class ChainAccumulator(Module):
 
     The addend with the smaller exponent is shifted right, what falls off being or-ed into its last bit. That last bit
     lies below any position where the sum can be rounded: if the exponents differ by two or more the sum keeps its
-    leading bit or the next, and if they differ by less nothing falls off. Where acc is zero, its exponent is that of the
-    least subnormal, below which nothing is kept.
+    leading bit or the next, and if they differ by less nothing falls off. Where acc is zero, its exponent is that of
+    the least subnormal, below which nothing is kept.
     """
 
     @staticmethod
@@ -38,17 +38,12 @@ class ChainAccumulator(Module):
         """A chain is complete with its last step."""
         return 0
 
-    @staticmethod
-    def word_bits(config: AcceleratorConfig) -> list[int]:
-        """Widths of `words`."""
-        return [config.chain_format.bits]
-
     def __init__(self, config: AcceleratorConfig) -> None:
         self.product = product = Record(product_layout(config.form))
         self.step = Signal()
         self.first = Signal()
         self.enable = Signal()
-        self.words = [Signal(bits) for bits in self.word_bits(config)]
+        self.words = [Signal(config.chain_format.bits, reset_less=True)]
 
         ###
 
@@ -151,12 +146,17 @@ class ChainNormalizer(Module):
     LATENCY = 1
 
     @staticmethod
+    def word_bits(config: AcceleratorConfig) -> list[int]:
+        """Widths of `words`."""
+        return [config.chain_format.bits]
+
+    @staticmethod
     def significand_bits(config: AcceleratorConfig) -> int:
         """Width of `number.significand`."""
         return config.chain_format.precision
 
     def __init__(self, config: AcceleratorConfig) -> None:
-        self.words = [Signal(bits) for bits in ChainAccumulator.word_bits(config)]
+        self.words = [Signal(bits) for bits in self.word_bits(config)]
         self.number = number = Record(unrounded_layout(self.significand_bits(config)))
 
         ###

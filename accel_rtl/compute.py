@@ -12,7 +12,7 @@ A, B, C = range(len(OPERANDS))
 
 
 class StepIssuer(Module):
-    """For each tile: the columns of C if there is one, all k ascending, the accumulators' flush steps, then the capture.
+    """For each tile: the columns of C if there is one, all k ascending, the accumulators' flush steps, the capture.
 
     ============== ========= ====================================================================================
     signal         direction meaning

@@ -4,10 +4,11 @@ from migen import Case, Cat, If, Module, Mux, Record, Replicate, Signal
 
 from accel_rtl.bits import Normalize, index_bits
 from accel_rtl.config import LIMB_BITS, AcceleratorConfig
+from accel_rtl.decode import operand_layout
 from accel_rtl.multiply import product_layout
 from accel_rtl.round import EXPONENT_BITS, unrounded_layout
 
-__all__ = ["ExactAccumulator", "ExactNormalizer"]
+__all__ = ["ExactAccumulator", "ExactNormalizer", "SpecialFlags"]
 
 NAN, PLUS_INFINITY, MINUS_INFINITY = range(3)
 FLAGS = 3
@@ -19,16 +20,18 @@ class ExactAccumulator(Module):
     ======= ========= =========================================================================
     signal  direction meaning
     ======= ========= =========================================================================
-    product in        record of `product_layout`
+    product in        record of `product_layout`; its flags are the business of `SpecialFlags`
     step    in        a cycle that counts
     first   in        forget the old sum
     enable  in        add the product; otherwise the step only moves carries
-    words   out       the limbs, then the sticky flags NaN, +infinity, -infinity
+    words   out       the limbs
     ======= ========= =========================================================================
 
     The product, shifted by the low five bits of its exponent, lands on the limb that the other bits name, and is
     extended by its sign above. A carry reaches the next limb a step later, so the limbs hold the sum after
-    `flush_steps` further steps. The invariant: sum = sum over j of (limb[j] + carry[j - 1]) * 2^(32 j), modulo 2^(32 limbs).
+    `flush_steps` further steps. The invariant, modulo 2^(32 limbs):
+
+        sum = sum over j of (limb[j] + carry[j - 1]) * 2^(32 j)
     """
 
     @staticmethod
@@ -36,21 +39,14 @@ class ExactAccumulator(Module):
         """Steps without a product until the last carry has arrived."""
         return config.limbs - 1
 
-    @staticmethod
-    def word_bits(config: AcceleratorConfig) -> list[int]:
-        """Widths of `words`."""
-        return [LIMB_BITS] * config.limbs + [FLAGS]
-
     def __init__(self, config: AcceleratorConfig) -> None:
         self.product = product = Record(product_layout(config.form))
         self.step = Signal()
         self.first = Signal()
         self.enable = Signal()
-        self.words = [Signal(bits) for bits in self.word_bits(config)]
 
         ###
 
-        limbs, flags = self.words[:-1], self.words[-1]
         shift_bits = index_bits(LIMB_BITS)
         shifted = Signal(2 * config.form.precision + LIMB_BITS - 1)
         term = Signal((len(shifted) + 1, True))
@@ -72,32 +68,66 @@ class ExactAccumulator(Module):
         above = Signal(LIMB_BITS)
         self.comb += above.eq(Replicate(sign, LIMB_BITS))
 
+        # Each register holds a limb and, on top, the carry out of it.
+        registers = [Signal(LIMB_BITS + 1, reset_less=True) for _ in range(config.limbs)]
+        self.words = [register[:LIMB_BITS] for register in registers]
         carry = 0
-        for index, limb in enumerate(limbs):
+        for index, register in enumerate(registers):
             addend = Signal(LIMB_BITS)
             choices = {
                 start: addend.eq(words[index - start] if index - start < len(words) else above)
                 for start in range(min(index + 1, 1 << len(place)))
             }
-            total = Signal(LIMB_BITS + 1)
-            self.comb += [
-                Case(place, {**choices, "default": addend.eq(0)} if len(choices) < 1 << len(place) else choices),
-                total.eq(Mux(self.first, 0, limb) + addend + (carry if index == 0 else carry & ~self.first)),
-            ]
-            self.sync += If(self.step, limb.eq(total[:LIMB_BITS]))
-            if index < len(limbs) - 1:
-                carry = Signal()
-                self.sync += If(self.step, carry.eq(total[LIMB_BITS]))
+            if len(choices) < 1 << len(place):
+                choices["default"] = addend.eq(0)
+            self.comb += Case(place, choices)
+            self.sync += If(self.step, register.eq(addend + Mux(self.first, 0, self.words[index] + carry)))
+            carry = register[LIMB_BITS]
 
-        infinity = Signal()
-        self.comb += infinity.eq(product.infinity & ~product.nan & self.enable)
-        self.sync += If(
-            self.step,
-            flags.eq(
-                Mux(self.first, 0, flags)
-                | Cat(product.nan & self.enable, infinity & ~product.sign, infinity & product.sign)
+
+class SpecialFlags(Module):
+    """What infinities and NaNs make of the sums of a row of elements, one bit a column: nan, plus and minus infinity.
+
+    ================= ========= =======================================================================
+    signal            direction meaning
+    ================= ========= =======================================================================
+    a                 in        record of `operand_layout`, shared by the row
+    b                 in        a record of `operand_layout` for each column
+    step, first       in        see `ExactAccumulator`
+    enable            in        columns that add their product
+    nan, plus, minus  out       sticky: a product was NaN (also infinity times zero), or an infinity
+    ================= ========= =======================================================================
+
+    Kept for a row at once: a few wide operations cost a simulator less than many narrow ones.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.a = a = Record(operand_layout(config.form))
+        self.b = [Record(operand_layout(config.form)) for _ in range(config.columns)]
+        self.step = Signal()
+        self.first = Signal()
+        self.enable = Signal(config.columns)
+        self.nan, self.plus, self.minus = (Signal(config.columns, reset_less=True) for _ in range(3))
+
+        ###
+
+        def row(bit: Signal) -> Signal:
+            return Replicate(bit, config.columns)
+
+        def columns(field: str) -> Signal:
+            return Cat(*(getattr(b, field) for b in self.b))
+
+        nan, infinity, negative = (Signal(config.columns) for _ in range(3))
+        self.comb += [
+            nan.eq(
+                self.enable
+                & (row(a.nan) | columns("nan") | row(a.infinity) & columns("zero") | row(a.zero) & columns("infinity"))
             ),
-        )
+            infinity.eq(self.enable & ~nan & (row(a.infinity) | columns("infinity"))),
+            negative.eq(row(a.sign) ^ columns("sign")),
+        ]
+        for sticky, new in ((self.nan, nan), (self.plus, infinity & ~negative), (self.minus, infinity & negative)):
+            self.sync += If(self.step, sticky.eq(Mux(self.first, 0, sticky) | new))
 
 
 class ExactNormalizer(Module):
@@ -106,7 +136,7 @@ class ExactNormalizer(Module):
     ====== ========= ===============================================
     signal direction meaning
     ====== ========= ===============================================
-    words  in        of an `ExactAccumulator`
+    words  in        of an `ExactAccumulator`, then its bits of `SpecialFlags`: nan, plus, minus
     number out       record of `unrounded_layout(SIGNIFICAND_BITS)`
     ====== ========= ===============================================
 
@@ -117,13 +147,18 @@ class ExactNormalizer(Module):
     LATENCY = 2
     SIGNIFICAND_BITS = LIMB_BITS + 1
 
+    @staticmethod
+    def word_bits(config: AcceleratorConfig) -> list[int]:
+        """Widths of `words`."""
+        return [LIMB_BITS] * config.limbs + [FLAGS]
+
     @classmethod
     def significand_bits(cls, config: AcceleratorConfig) -> int:
         """Width of `number.significand`."""
         return cls.SIGNIFICAND_BITS
 
     def __init__(self, config: AcceleratorConfig) -> None:
-        self.words = [Signal(bits) for bits in ExactAccumulator.word_bits(config)]
+        self.words = [Signal(bits) for bits in self.word_bits(config)]
         self.number = number = Record(unrounded_layout(self.SIGNIFICAND_BITS))
 
         ###

@@ -9,7 +9,7 @@ from pyhost.formats import BinaryFormat
 __all__ = ["EXPONENT_BITS", "Rounder", "unrounded_layout"]
 
 EXPONENT_BITS = 13
-"""Exponents before rounding are signed numbers of this width: formats reach 2^+-300, products twice that, scale 2^+-1023."""
+"""Exponents before rounding are signed: formats reach 2^+-300, products twice that, and scale adds +-1023."""
 
 
 def unrounded_layout(significand_bits: int) -> list[tuple]:

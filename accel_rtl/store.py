@@ -3,7 +3,7 @@
 from migen import Array, Case, Cat, If, Module, Mux, Record, Replicate, Signal
 from migen.genlib.fifo import SyncFIFO
 
-from accel_rtl.array import accumulator_class, normalizer_class
+from accel_rtl.array import normalizer_class
 from accel_rtl.bits import index_bits
 from accel_rtl.config import AcceleratorConfig, element_bytes
 from accel_rtl.port import DATA_BITS, DATA_BYTES
@@ -53,7 +53,7 @@ class Store(Module):
         self.scale = Signal((index_bits(SCALE_LIMIT + 1) + 1, True))
         self.captured = Signal()
         self.words = [
-            [Signal(bits) for bits in accumulator_class(config).word_bits(config)] for _ in range(config.columns)
+            [Signal(bits) for bits in normalizer_class(config).word_bits(config)] for _ in range(config.columns)
         ]
         self.shift = Signal()
         self.taken = Signal()
@@ -79,7 +79,7 @@ class Store(Module):
         row_ends, tile_ends = Signal(), Signal()
         self.all_drained = Signal()
         picked = Record(_PICKED)
-        words = [Signal(bits) for bits in accumulator_class(config).word_bits(config)]
+        words = [Signal(bits) for bits in normalizer_class(config).word_bits(config)]
         self.comb += [
             go.eq((draining | self.captured) & self.room),
             row_ends.eq(go & (column == tiles.columns - 1)),

@@ -247,12 +247,12 @@ class WindowWalker(Module):
         ]
 
         # Stage 3: which bytes of the word belong to the segment, and which of those lie within the tensor's row.
-        byte_mask, byte_inside = Signal(DATA_BYTES), Signal(DATA_BYTES)
+        ones, byte_mask, byte_inside = Signal(DATA_BYTES), Signal(DATA_BYTES), Signal(DATA_BYTES)
+        self.comb += [ones.eq((1 << covered) - 1), byte_mask.eq(ones << offset)]
         for byte in range(DATA_BYTES):
             place = Signal(ADDRESS_BITS)
             self.comb += [
                 place.eq(horizontal - offset + byte),
-                byte_mask[byte].eq((byte >= offset) & (byte < offset + covered)),
                 byte_inside[byte].eq(byte_mask[byte] & inside & (place < width)),
             ]
         beat = self.beat

@@ -72,8 +72,8 @@ extern "C" __attribute__((visibility("default"))) void reset()
     dut.sys_rst = dut.accelerator_rst = 0;
 }
 
-// Registers `count` parameters, then start, status, ...; at most `limit` cycles; `scribble` writes over the parameters
-// once the job runs.
+// Registers: `count` parameters, then start, status, ...; at most `limit` cycles; `scribble` writes over the parameters
+// and `start` while the job runs.
 extern "C" __attribute__((visibility("default"))) void run_job(const uint32_t *parameters, uint32_t count,
     uint64_t *memory, uint64_t words, uint64_t seed, uint32_t stall, uint64_t limit, uint32_t scribble,
     Outcome *outcome)
@@ -99,10 +99,10 @@ extern "C" __attribute__((visibility("default"))) void run_job(const uint32_t *p
         dut.wdata_ready = !writes.empty() && !random.below(stall);
         dut.rdata_valid = !reads.empty() && latency == 0 && !random.below(stall);
         dut.rdata_data = dut.rdata_valid ? reads.front() : ~0ull;
-        dut.csr_we = scribble && cycle > 2 && next < count;
+        dut.csr_we = scribble && cycle > 2 && next <= count;
         if (dut.csr_we) {
             dut.csr_adr = next++;
-            dut.csr_dat_w = 0xdeadbeef;
+            dut.csr_dat_w = 0xdeadbeef; // its last bit is set: of `start`, after the parameters, it asks for a job
         }
         dut.eval();
         const bool enabled = dut.clock_enable;

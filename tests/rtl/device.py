@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from accel_rtl import Accelerator, AcceleratorConfig
-from accel_rtl.registers import COUNTERS, PARAMETERS
 from litex.soc.interconnect import csr_bus
 from migen import ClockDomain, Module
 from numpy.typing import NDArray
 
+from accel_rtl import Accelerator, AcceleratorConfig
+from accel_rtl.registers import COUNTERS, PARAMETERS
 from tests.rtl.dut import build, verilog
 
 __all__ = ["MEMORY_BASE", "Device", "Outcome"]
@@ -31,7 +31,7 @@ class _Outcome(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job left: status and error registers, counters by name, cycles with the clock enabled, wall time."""
+    """What a job left: status and error registers, counters by name, cycles with the clock enabled, CPU time."""
 
     status: int
     error: int
@@ -43,7 +43,7 @@ class Outcome:
 class Device:
     """An accelerator of `config` with `memory_bytes` of main memory."""
 
-    def __init__(self, config: AcceleratorConfig, memory_bytes: int = 1 << 16) -> None:
+    def __init__(self, config: AcceleratorConfig, memory_bytes: int = 1 << 16, optimisation: str = "-O1") -> None:
         self.config = config
         self.memory = np.zeros(memory_bytes // 8, np.uint64)
         top = Module()
@@ -61,7 +61,7 @@ class Device:
             **{f"wdata_{name}": getattr(port.wdata, name) for name in ("valid", "ready", "data", "we")},
             **{f"rdata_{name}": getattr(port.rdata, name) for name in ("valid", "data")},
         }
-        self._library = build(verilog(top, ports, "accelerator"), _HARNESS.read_text(), "accelerator")
+        self._library = build(verilog(top, ports, "accelerator"), _HARNESS.read_text(), "accelerator", optimisation)
         self._library.reset()
 
     @property
@@ -78,11 +78,28 @@ class Device:
         limit: int = 5_000_000,
         scribble: bool = False,
     ) -> Outcome:
-        """Run a job; `registers` that are missing are 0. Fails if it does not end or breaks the port's rules."""
+        """Run a job; `registers` that are missing are 0. Fails if it does not end or breaks the port's rules.
+
+        seed, stall: each handshake of the memory port is held up with probability `stall` in a cycle. scribble: write
+        over all registers, and `start`, while the job runs.
+        """
+        begin = time.process_time()
+        outcome = self._run(registers, seed, stall, limit, scribble)
+        seconds = time.process_time() - begin
+        assert not outcome.timed_out, "the job does not end"
+        assert not outcome.beyond_memory, f"the memory port's rules were broken: {outcome.beyond_memory}"
+        status, error, *counters = outcome.registers
+        return Outcome(status, error, dict(zip(COUNTERS, counters, strict=False)), outcome.cycles, seconds)
+
+    def interrupt(self, registers: dict[str, int], cycles: int) -> None:
+        """Start a job and reset the accelerator after `cycles`."""
+        assert self._run(registers, 1, 0, cycles, False).timed_out, "the job ended before its reset"
+        self._library.reset()
+
+    def _run(self, registers: dict[str, int], seed: int, stall: float, limit: int, scribble: bool) -> _Outcome:
         assert set(registers) <= set(PARAMETERS), set(registers) - set(PARAMETERS)
         words = np.array([registers.get(name, 0) & 0xFFFF_FFFF for name in PARAMETERS], np.uint32)
         outcome = _Outcome()
-        begin = time.perf_counter()
         self._library.run_job(
             words.ctypes.data_as(ctypes.c_void_p),
             ctypes.c_uint32(len(words)),
@@ -94,8 +111,4 @@ class Device:
             ctypes.c_uint32(scribble),
             ctypes.byref(outcome),
         )
-        seconds = time.perf_counter() - begin
-        assert not outcome.timed_out, "the job does not end"
-        assert not outcome.beyond_memory, f"the memory port's rules were broken: {outcome.beyond_memory}"
-        status, error, *counters = outcome.registers
-        return Outcome(status, error, dict(zip(COUNTERS, counters, strict=False)), outcome.cycles, seconds)
+        return outcome

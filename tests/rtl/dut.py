@@ -9,6 +9,7 @@ import numpy as np
 from litex.gen.fhdl.verilog import convert
 from migen import ClockDomain, Module, Signal
 from numpy.typing import ArrayLike, NDArray
+
 from pyhost.cosim.verilate import verilate
 
 __all__ = ["Dut", "build", "verilog"]
@@ -26,13 +27,13 @@ def verilog(module: Module, ports: dict[str, Signal], name: str) -> str:
     return re.sub(r"^//.*\n", "", text, flags=re.MULTILINE)
 
 
-def build(text: str, harness: str, name: str) -> ctypes.CDLL:
+def build(text: str, harness: str, name: str, optimisation: str = "-O1") -> ctypes.CDLL:
     """Verilog `text` of module `name` and C++ `harness`, compiled (or from the cache) and loaded."""
     with TemporaryDirectory() as directory:
         source, program = Path(directory) / f"{name}.v", Path(directory) / "harness.cpp"
         source.write_text(text)
         program.write_text(harness)
-        library = verilate([source], program, top=name, library=f"lib{name}.so", optimisation="-O1")
+        library = verilate([source], program, top=name, library=f"lib{name}.so", optimisation=optimisation)
     return ctypes.CDLL(str(library))
 
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from accel_rtl import AcceleratorConfig
 from numpy.typing import NDArray
+
+from accel_rtl import AcceleratorConfig
 from pyhost.formats import Format
 from pyhost.golden import Chain, Exact, gemm
-
 from tests.rtl.device import MEMORY_BASE
 
 __all__ = ["Job", "Window", "random_codes", "random_job"]

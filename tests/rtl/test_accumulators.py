@@ -1,61 +1,56 @@
-"""Both accumulators, from operand codes to the rounded result, against the golden model's product of a row by a column."""
+"""Both accumulators, from operand codes to the rounded result, against the golden product of a row by a column."""
 
 import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from accel_rtl.array import ProcessingElement, accumulator_class, normalizer_class
+from migen import Module
+from numpy.typing import NDArray
+
+from accel_rtl.array import ProcessingRow, accumulator_class, normalizer_class
 from accel_rtl.config import AcceleratorConfig
 from accel_rtl.decode import Decoder
 from accel_rtl.round import Rounder
-from migen import Module
-from numpy.typing import NDArray
 from pyhost.formats import parse_format
 from pyhost.golden import Chain, Exact, gemm
-
 from tests.rtl.dut import Dut
 from tests.rtl.jobs import random_codes
 
+
+def _config(*operands: str, results: tuple[str, ...] = (), accumulator: str) -> AcceleratorConfig:
+    return AcceleratorConfig(
+        rows=1, columns=1, operand_formats=operands, result_formats=results, accumulator=accumulator
+    )
+
+
 CONFIGS = {
-    "exact": AcceleratorConfig(
-        rows=1, columns=1, operand_formats=("e4m3fn", "e5m2"), result_formats=("e5m10", "e8m23"), accumulator="exact"
-    ),
-    "exact_wide": AcceleratorConfig(
-        rows=1, columns=1, operand_formats=("e5m10", "e3m4", "e6m7"), result_formats=("e8m23",), accumulator="exact"
-    ),
-    "chain_e8m23": AcceleratorConfig(
-        rows=1, columns=1, operand_formats=("e5m10", "e8m7", "e8m23"), accumulator="e8m23"
-    ),
-    "chain_e5m10": AcceleratorConfig(
-        rows=1, columns=1, operand_formats=("e4m3fn", "e5m2"), result_formats=("e5m10",), accumulator="e5m10"
-    ),
-    "chain_e4m3fn": AcceleratorConfig(
-        rows=1, columns=1, operand_formats=("e4m3fn", "e5m10"), accumulator="e4m3fn"
-    ),
-    "chain_e5m7fnuznosub": AcceleratorConfig(
-        rows=1, columns=1, operand_formats=("e5m2fnuz", "e4m3nosub"), result_formats=("e8m23",), accumulator="e5m7fnuznosub"
-    ),
-}  # fmt: skip
+    "exact": _config("e4m3fn", "e5m2", results=("e5m10", "e8m23"), accumulator="exact"),
+    "exact_wide": _config("e5m10", "e3m4", "e6m7", results=("e8m23",), accumulator="exact"),
+    "chain_e8m23": _config("e5m10", "e8m7", "e8m23", accumulator="e8m23"),
+    "chain_e5m10": _config("e4m3fn", "e5m2", results=("e5m10",), accumulator="e5m10"),
+    "chain_e4m3fn": _config("e4m3fn", "e5m10", accumulator="e4m3fn"),
+    "chain_nosub": _config("e5m2fnuz", "e4m3nosub", results=("e8m23",), accumulator="e5m7fnuznosub"),
+}
 
 
 class _Bench(Module):
-    """One processing element with its decoders, and the way of its sum to a code."""
+    """A row of one processing element with its decoders, and the way of its sum to a code."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.submodules.a = a = Decoder(config)
         self.submodules.b = b = Decoder(config)
-        self.submodules.element = element = ProcessingElement(config)
+        self.submodules.row = row = ProcessingRow(config)
         self.submodules.normalizer = normalizer = normalizer_class(config)(config)
         self.submodules.rounder = rounder = Rounder(config.formats, normalizer.significand_bits(config))
         self.comb += [
-            element.a.eq(a.value),
-            element.b.eq(b.value),
-            *(target.eq(word) for target, word in zip(normalizer.words, element.words, strict=True)),
+            row.a.eq(a.value),
+            row.b[0].eq(b.value),
+            *(target.eq(word) for target, word in zip(normalizer.words, row.words[0], strict=True)),
             rounder.number.eq(normalizer.number),
         ]
         self.inputs = {"a": a.code, "b": b.code, "a_format": a.format, "b_format": b.format}
-        self.inputs |= {"step": element.step, "first": element.first, "enable": element.enable}
+        self.inputs |= {"step": row.step, "first": row.first, "enable": row.enable}
         self.inputs |= {"format": rounder.format}
         self.outputs = {"code": rounder.code}
 

@@ -1,17 +1,17 @@
-"""Decoder, multiplier, rounder, alone and exhaustively for formats of 8 bits, against exact rationals and the formats."""
+"""Decoder, multiplier and rounder, exhaustively for formats of 8 bits, against exact rationals and the formats."""
 
 import itertools
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from migen import Module
+
 from accel_rtl.config import AcceleratorConfig, AcceleratorConfigError, InternalForm
 from accel_rtl.decode import Decoder
 from accel_rtl.multiply import Multiplier
 from accel_rtl.round import Rounder
-from migen import Module
 from pyhost.formats import parse_format
-
 from tests.rtl.dut import Dut
 
 OPERANDS = ("e4m3fn", "e5m2", "e4m3fnuz", "e5m2fnuz", "e3m4", "e2m1fn", "e3m2fn", "e2m3fn", "e4m3nosub", "e4m3fnb9")
@@ -90,9 +90,7 @@ def test_every_code_decodes_to_its_value(dut, config, name):
 def test_every_product_is_exact(dut, config, a_name, b_name):
     a_format, b_format = parse_format(a_name), parse_format(b_name)
     a, b = (x.reshape(-1) for x in np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8)))
-    fields = _fields(
-        dut.run(a=a, b=b, a_format=OPERANDS.index(a_name), b_format=OPERANDS.index(b_name)), "product_"
-    )
+    fields = _fields(dut.run(a=a, b=b, a_format=OPERANDS.index(a_name), b_format=OPERANDS.index(b_name)), "product_")
     with np.errstate(invalid="ignore"):
         expected = a_format.decode(a) * b_format.decode(b)  # exact in binary64: at most 10 significant bits
     np.testing.assert_array_equal(fields["nan"] != 0, np.isnan(expected))
