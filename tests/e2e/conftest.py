@@ -1,8 +1,5 @@
 """Whole runs on the verilated SoC. Builds are shared with every other test, and with the user, through the cache."""
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 
 from pyhost.cosim.run import run
@@ -21,9 +18,3 @@ def small_job():
 def default_result(tmp_path_factory):
     """The default job on the default target."""
     return run(runs_dir=tmp_path_factory.mktemp("runs"))
-
-
-def tensors_of(result) -> dict[str, np.ndarray]:
-    """What the target computed, from the run directory."""
-    with np.load(Path(result.directory) / "tensors.npz") as archive:
-        return dict(archive)

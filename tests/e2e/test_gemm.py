@@ -8,7 +8,9 @@ import pytest
 from pyhost.cosim.gemm import run_gemm
 from pyhost.formats import parse_format
 from pyhost.job import gemm_job
-from tests.e2e.conftest import tensors_of
+from tests.e2e.runs import tensors_of
+
+pytestmark = pytest.mark.hardware
 
 
 def product(m, n, k, **options):

@@ -8,7 +8,9 @@ from pyhost.cosim.session import Fault
 from pyhost.cosim.train import train
 from pyhost.job import Job
 from pyhost.profile import read_result
-from tests.e2e.conftest import tensors_of
+from tests.e2e.runs import tensors_of
+
+pytestmark = pytest.mark.hardware
 
 
 def test_default_job_is_exact_and_accounts_for_its_cycles(default_result):
