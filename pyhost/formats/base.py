@@ -1,6 +1,5 @@
 """What a format is: codes, values, and the way between them."""
 
-import sys
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pyhost.formats.compiling import worth_compiling
 from pyhost.formats.errors import FormatError
 from pyhost.formats.rounding import Rounding, rounds_up
 
@@ -15,11 +15,6 @@ __all__ = ["Format", "ScalarFormat"]
 
 _TABLE_BITS = 16
 """Formats up to this width decode by table (512 KiB at most), wider ones by arithmetic."""
-
-
-def _compiled_size() -> int:
-    """Elements from which a compiled encoder pays: for importing Numba too, unless somebody already has."""
-    return 1 << 12 if "numba" in sys.modules else 1 << 18
 
 
 class Format(ABC):
@@ -176,7 +171,7 @@ class ScalarFormat(Format):
         """
         x = np.asarray(x)
         compiled = None
-        if rounding is Rounding.NEAREST_EVEN and not exact and x.size >= _compiled_size():
+        if rounding is Rounding.NEAREST_EVEN and not exact and worth_compiling(x.size):
             compiled = self._encode_compiled(x, saturate)
         if compiled is not None:
             return compiled

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from pyhost.formats.binary import BinaryFormat
 from pyhost.formats.bitcast import bit_and, bits_of, float_of, narrowed
+from pyhost.formats.posit import PositFormat
 
-__all__ = ["encode_binary"]
+__all__ = ["encode_binary", "encode_posit"]
 
 
 class _Constants(NamedTuple):
@@ -90,3 +91,50 @@ def encode_binary(number_format: BinaryFormat, x: NDArray[np.floating], saturate
         flat = np.ascontiguousarray(x, dtype=np.float32 if narrow else np.float64).reshape(-1)
     _encode(flat, codes.reshape(-1), constants)
     return codes
+
+
+def encode_posit(number_format: PositFormat, x: NDArray[np.floating], saturate: bool) -> NDArray[np.unsignedinteger]:
+    """`number_format.encode(x, saturate=saturate)`, for float32 and float64 arrays."""
+    codes = np.empty(x.shape, dtype=number_format.dtype)
+    flat = np.ascontiguousarray(x, dtype=x.dtype if x.dtype == np.float32 else np.float64).reshape(-1)
+    infinity = number_format.nan_code - 1 if saturate else number_format.nan_code
+    _encode_posit(
+        flat,
+        codes.reshape(-1),
+        number_format.width,
+        number_format.es,
+        number_format.min_normal,
+        number_format.max,
+        infinity,
+    )
+    return codes
+
+
+@njit(cache=True, error_model="numpy")
+def _encode_posit(x, codes, width, es, smallest, largest, infinity):  # type: ignore[no-untyped-def]
+    """`PositFormat._position`, without branches."""
+    one = np.int64(1)
+    body_bits = width - one
+    mask = (one << width) - 1
+    nar = one << body_bits
+    for i in range(x.size):
+        value = np.float64(x[i])
+        magnitude = abs(value)
+        clipped = magnitude if magnitude > smallest else smallest
+        clipped = clipped if clipped < largest else largest
+        pattern = bits_of(clipped)
+        exponent = (pattern >> 52) - 1023
+        regime = exponent >> es
+        run = regime if regime >= 0 else -regime - 1  # and one more, and the end
+        ones = ((2 * one << run) - 1) << 1 if regime >= 0 else one
+        tail = ((exponent - (regime << es)) << 52) | (pattern & ((one << 52) - 1))
+        kept = body_bits - run - 2
+        room = kept if kept > 0 else 0 * one
+        dropped = es + 52 - room
+        low = (ones << room if kept >= 0 else ones >> 1) | (tail >> dropped)
+        rest = tail & ((one << dropped) - 1)
+        code = low + np.int64(rest + (low & 1) > one << (dropped - 1))
+        code = code if magnitude > 0 else 0 * one
+        code = code if magnitude < np.inf else infinity
+        code = code if value >= 0 else -code & mask
+        codes[i] = code if magnitude <= np.inf else nar

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +110,11 @@ class PositFormat(ScalarFormat):
         magnitude = np.ldexp(significand.astype(np.float64), (exponent - fraction_bits).astype(np.int32))
         values: NDArray[np.float64] = np.where(negative, -magnitude, magnitude)
         return np.where(body == 0, np.where(negative, np.nan, 0.0), values)
+
+    def _encode_compiled(self, x: NDArray[Any], saturate: bool) -> NDArray[np.unsignedinteger] | None:
+        from pyhost.formats.compiled import encode_posit
+
+        return encode_posit(self, x, saturate)
 
     def _position(self, magnitude: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         body_bits = self.width - 1

@@ -3,26 +3,28 @@
 Seen as integers times a unit, the entries of A and of B have so many bits, and a sum of K products the sum of both and
 ceil(log2 K). While that is no more than 53, every partial sum of a binary64 matrix product is exact, in any order and
 with or without fused multiply-adds. Wider operands are cut into slices whose partial products fit, and those are added
-without error. The bits are counted in the operands at hand (from their largest and smallest magnitudes), so tensors of
-moderate range need one or two products in any format. What is wider than `_WIDEST` goes through a fixed-point register
-of integers.
+without error: in a pair of binary64 numbers, or in a register of integers. The bits are counted in the operands at hand
+(from their largest and smallest magnitudes), so tensors of moderate range need one to three products in any format.
 """
 
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyhost.formats import ScalarFormat
-from pyhost.golden.odd import add_to_odd, two_sum
+from pyhost.formats.compiling import worth_compiling
+from pyhost.golden import odd
 
 __all__ = ["Plan", "Span", "exact", "plan", "sum_of_specials"]
 
 _Values = NDArray[np.float64]
 
 _BINARY64 = 53
-_WIDEST = 98
+_PAIR = 98
 """Bits of a sum that a pair of binary64 numbers carries over up to 64 partial products."""
+_MOST_SLICES = 8
 
 
 class Span(NamedTuple):
@@ -47,14 +49,29 @@ class Plan(NamedTuple):
 
 
 def exact(
-    a: _Values, b: _Values, c: _Values | None, a_format: ScalarFormat, b_format: ScalarFormat, c_format: ScalarFormat
+    a: _Values,
+    b: _Values,
+    c: _Values | None,
+    a_format: ScalarFormat,
+    b_format: ScalarFormat,
+    c_format: ScalarFormat,
 ) -> _Values:
     """What `reference.exact` gives, bit for bit."""
+    tools = _tools(max(a.size, b.size, a.shape[0] * b.shape[1]))
+    spans = _span(a, a_format, tools), _span(b, b_format, tools)
+    c_span = None if c is None else _span(c, c_format, tools)
     special = None
-    if not all(np.isfinite(v).all() for v in (a, b, c) if v is not None):
+    if None in spans or (c is not None and c_span is None):
         special = sum_of_specials(a, b, c)
-        a, b, c = (None if v is None else np.where(np.isfinite(v), v, 0.0) for v in (a, b, c))  # type: ignore[assignment]
-    sums = _finite(a, b, c, a_format, b_format, c_format)
+        a, b = _finite(a), _finite(b)
+        spans = _span(a, a_format, tools), _span(b, b_format, tools)
+        if c is not None:
+            c = _finite(c)
+            c_span = _span(c, c_format, tools)
+    a_span, b_span = spans
+    assert a_span is not None
+    assert b_span is not None
+    sums = _finite_sums(a, b, c, a_span, b_span, c_span, tools)
     return sums if special is None else np.where(np.isfinite(special), sums, special)
 
 
@@ -67,15 +84,12 @@ def sum_of_specials(a: _Values, b: _Values, c: _Values | None) -> _Values:
 
 
 def plan(a: Span, b: Span, depth: int) -> Plan | None:
-    """The fewest products of slices, each exact in binary64 over `depth` terms; None where there is no way."""
-    room = _BINARY64 - max(depth - 1, 0).bit_length()
-    plans = [
-        Plan(i, j, _slice_bits(a.bits, i), _slice_bits(b.bits, j))
-        for i in range(1, 9)
-        for j in range(1, 9)
-        if _slice_bits(a.bits, i) + _slice_bits(b.bits, j) <= room
-    ]
-    return min(plans, key=lambda p: p.a_slices * p.b_slices, default=None)
+    """The fewest products of slices, each exact in binary64 over `depth` terms; None where 64 are not enough."""
+    room = _BINARY64 - _carry(depth)
+    counts = range(1, _MOST_SLICES + 1)
+    plans = [Plan(i, j, _slice_bits(a.bits, i), _slice_bits(b.bits, j)) for i in counts for j in counts]
+    fitting = [p for p in plans if p.a_bits + p.b_bits <= room]
+    return min(fitting, key=lambda p: p.a_slices * p.b_slices, default=None)
 
 
 def _slice_bits(bits: int, slices: int) -> int:
@@ -83,63 +97,80 @@ def _slice_bits(bits: int, slices: int) -> int:
     return -((slices - 1 - bits) // slices)
 
 
-def _finite(
-    a: _Values, b: _Values, c: _Values | None, a_format: ScalarFormat, b_format: ScalarFormat, c_format: ScalarFormat
+def _carry(depth: int) -> int:
+    return max(depth - 1, 0).bit_length()
+
+
+def _tools(elements: int) -> ModuleType:
+    if not worth_compiling(elements):
+        return odd
+    from pyhost.golden import exact_kernels
+
+    return exact_kernels
+
+
+def _span(values: _Values, number_format: ScalarFormat, tools: ModuleType) -> Span | None:
+    """None where a value is not finite."""
+    largest, smallest = tools.survey(_in_rows(values))
+    if np.isnan(largest):
+        return None
+    return Span(number_format.unit_above(smallest), int(np.frexp(largest)[1])) if largest else Span(0, 0)
+
+
+def _in_rows(values: _Values) -> _Values:
+    """A transposed operand the way it lies in memory, for what does not depend on it."""
+    return values if values.flags.c_contiguous else np.ascontiguousarray(values.T)
+
+
+def _finite(values: _Values) -> _Values:
+    return np.where(np.isfinite(values), values, 0.0)
+
+
+def _finite_sums(
+    a: _Values, b: _Values, c: _Values | None, a_span: Span, b_span: Span, c_span: Span | None, tools: ModuleType
 ) -> _Values:
     depth = a.shape[1]
-    carry = max(depth - 1, 0).bit_length()
-    a_span, b_span = (Span(f.unit_exponent, int(np.frexp(f.max)[1])) for f in (a_format, b_format))
-    if a_span.bits + b_span.bits + carry > _BINARY64:
-        a_span, b_span = _span(a, a_format), _span(b, b_format)
+    unit, top = a_span.unit + b_span.unit, a_span.top + b_span.top + _carry(depth)
+    if c_span is not None:
+        unit, top = min(unit, c_span.unit), max(top, c_span.top) + 1
     cut = plan(a_span, b_span, depth)
-    bits = a_span.bits + b_span.bits + carry
+    if cut is None:
+        from pyhost.golden.register import sum_products
+
+        return sum_products(a, b, c, unit, top)
+    a_parts = _slices(a, a_span, cut.a_slices, cut.a_bits, tools)
+    b_parts = _slices(b, b_span, cut.b_slices, cut.b_bits, tools)
+    terms = (x @ y for x in a_parts for y in b_parts)
+    if top - unit <= _BINARY64:
+        sums: _Values = next(terms) + 0.0  # no -0
+        return sums if c is None else sums + c
+    if top - unit <= _PAIR:
+        high = next(terms)
+        low = np.zeros_like(high)
+        for term in terms:
+            tools.accumulate(high, low, term)
+        if c is not None:
+            tools.accumulate(high, low, np.ascontiguousarray(c))
+        odd_sums: _Values = tools.add_to_odd(high, low)
+        return odd_sums + 0.0
+    from pyhost.golden.register import Register
+
+    register = Register(a.shape[0], b.shape[1], unit, top)
+    for term in terms:
+        register.add(term)
     if c is not None:
-        c_span = _span(c, c_format)
-        unit = min(a_span.unit + b_span.unit, c_span.unit)
-        bits = max(a_span.top + b_span.top + carry, c_span.top) + 1 - unit
-    if cut is None or bits > _WIDEST:
-        from pyhost.golden.fixed_point import fixed_point
-
-        return fixed_point(a, b, c, a_format, b_format, c_format)
-    terms = [] if c is None else [c]
-    b_parts = _slices(b, b_span, cut.b_slices, cut.b_bits)
-    for a_part in _slices(a, a_span, cut.a_slices, cut.a_bits):
-        terms += [a_part @ b_part for b_part in b_parts]
-    return _total(terms, bits)
+        register.add(c)
+    return register.round_to_odd()
 
 
-def _span(values: _Values, number_format: ScalarFormat) -> Span:
-    magnitude = np.abs(values)
-    largest = float(magnitude.max(initial=0.0))
-    if largest == 0.0:
-        return Span(0, 0)
-    smallest = float(np.where(magnitude == 0.0, largest, magnitude).min())
-    return Span(number_format.unit_above(smallest), int(np.frexp(largest)[1]))
-
-
-def _slices(values: _Values, span: Span, slices: int, bits: int) -> list[_Values]:
+def _slices(values: _Values, span: Span, slices: int, bits: int, tools: ModuleType) -> list[_Values]:
     """`values` as a sum of matrices, each of multiples of a unit of its own of magnitude at most 2^bits units."""
     parts: list[_Values] = []
+    rest = _in_rows(values)
     bottom = span.top + 1  # what is left has magnitudes of at most 2^(bottom - 1)
     for _ in range(slices - 1):
         bottom -= bits + 1
-        anchor = np.ldexp(1.5, bottom + _BINARY64 - 1)  # adding it rounds to multiples of 2^bottom
-        part = (values + anchor) - anchor
+        part, rest = tools.split(rest, 2.0**bottom)
         parts.append(part)
-        values = values - part
-    return [*parts, values]
-
-
-def _total(terms: list[_Values], bits: int) -> _Values:
-    """The sum of `terms`, multiples of one unit whose sums have at most `bits` bits, rounded to odd; zero is +0."""
-    high = terms[0] + 0.0
-    if bits <= _BINARY64:
-        for term in terms[1:]:
-            high += term
-        return high
-    low = np.zeros_like(high)
-    for term in terms[1:]:
-        # Each error has at most bits - 53 bits, so their sum is exact.
-        high, error = two_sum(high, term)
-        low += error
-    return add_to_odd(high, low) + 0.0
+    parts.append(rest)
+    return parts if values.flags.c_contiguous else [part.T for part in parts]

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pyhost.formats import Format, parse_format
-from pyhost.golden import Chain, Exact, gemm, reference
+from pyhost.formats import ScalarFormat, Stochastic, parse_format
+from pyhost.golden import Chain, Exact, exact_kernels, gemm, odd, reference
 from pyhost.golden.chain import lanes
 from pyhost.golden.exact import Span, plan
-from pyhost.golden.fixed_point import fixed_point
+from pyhost.golden.register import Register, sum_products
 
 SEED = 2008
 Codes = NDArray[np.unsignedinteger]
@@ -37,6 +37,9 @@ CHAINS = [
     ("e5m10", "e4m3fn", "e3m2fn", "stepwise"),
     ("e5m2", "e4m3fn", "e5m10nosub", "stepwise"),
     ("e8m23", "e8m23", "e8m7nosub", "stepwise"),
+    ("posit8", "posit8", "posit16", "stepwise"),
+    ("posit16", "e5m2", "binary8p4se", "stepwise"),
+    ("posit32", "posit32", "posit32", "reference"),
 ]
 MIXTURES = [
     ("e4m3fn", "e4m3fn", "e8m23", "e5m10"),
@@ -47,10 +50,20 @@ MIXTURES = [
     ("e8m23", "e8m23", "e8m23", "e8m23"),
     ("e2m1fn", "e3m2fn", "e2m3fn", "e4m3fnuz"),
     ("e8m3b140", "e4m3fnuzb11", "e8m3b-40", "e8m23"),
+    ("posit8", "posit8", "posit16", "posit16"),
+    ("posit16", "posit8es0", "posit16", "posit8"),
+    ("binary8p3se", "binary8p4ue", "e5m10", "e5m10"),
+    ("posit32", "posit32", "posit32", "posit32"),
 ]
 
 
-def data(kind: str, rng: np.random.Generator, number_format: Format, shape: tuple[int, int]) -> Codes:
+def scalar(name: str) -> ScalarFormat:
+    number_format = parse_format(name)
+    assert isinstance(number_format, ScalarFormat)
+    return number_format
+
+
+def data(kind: str, rng: np.random.Generator, number_format: ScalarFormat, shape: tuple[int, int]) -> Codes:
     if kind == "codes":  # specials and the whole range
         return rng.integers(0, 1 << number_format.bits, shape).astype(number_format.dtype)
     x = rng.standard_normal(shape)
@@ -68,7 +81,7 @@ def data(kind: str, rng: np.random.Generator, number_format: Format, shape: tupl
 @pytest.mark.parametrize("kind", ["normal", "codes", "cancelling", "wide", "small"])
 @pytest.mark.parametrize(("a_name", "b_name", "accumulator", "how"), CHAINS)
 def test_chains_agree(a_name: str, b_name: str, accumulator: str, how: str, kind: str) -> None:
-    a_format, b_format, acc_format = map(parse_format, (a_name, b_name, accumulator))
+    a_format, b_format, acc_format = map(scalar, (a_name, b_name, accumulator))
     assert lanes(a_format, b_format, acc_format) == how
     rng = np.random.default_rng(SEED)
     for m, k, n in ((5, 40, 7), (9, 33, 4)):
@@ -91,9 +104,49 @@ def test_chains_agree(a_name: str, b_name: str, accumulator: str, how: str, kind
 
 
 @pytest.mark.parametrize("kind", ["normal", "codes", "cancelling", "wide", "small"])
+@pytest.mark.parametrize(
+    ("a_name", "b_name", "accumulator", "how"),
+    [
+        ("e4m3fn", "e5m2", "e5m10", "float64"),
+        ("e5m2", "e5m2", "e4m3fnuz", "float64"),
+        ("e5m10", "e5m10", "e5m10", "odd"),
+        ("e8m7", "e8m7", "e8m23", "odd"),
+        ("e8m7", "e8m7", "e8m7", "odd"),
+        ("e5m10", "e5m10", "e4m3fn", "odd"),
+        ("e8m23", "e8m23", "e8m23", "odd"),
+        ("e4m3fn", "e4m3fn", "e5m10nosub", "stepwise"),
+        ("posit8", "posit8", "posit16", "stepwise"),
+    ],
+)
+def test_stochastic_chains_agree(a_name: str, b_name: str, accumulator: str, how: str, kind: str) -> None:
+    a_format, b_format, acc_format = map(scalar, (a_name, b_name, accumulator))
+    assert lanes(a_format, b_format, acc_format, stochastic=True) == how
+    rng = np.random.default_rng(SEED)
+    for (m, k, n), bits in (((5, 30, 7), 4), ((8, 21, 3), 24)):
+        a, b = data(kind, rng, a_format, (m, k)), data(kind, rng, b_format, (k, n))
+        for c in (None, data(kind, rng, a_format, (m, n))):
+            results = [
+                gemm(
+                    a,
+                    b,
+                    c,
+                    a_format=a_format,
+                    b_format=b_format,
+                    c_format=a_format,
+                    d_format=acc_format,
+                    accumulator=Chain(acc_format, Stochastic(bits, seed=5, step=6, tensor=7)),
+                    rounding=Stochastic(3, seed=8),
+                    engine=engine,
+                )
+                for engine in ("reference", "fast")
+            ]
+            assert np.array_equal(*results), f"seed {SEED}, {kind}, {(m, k, n)}, C {c is not None}"
+
+
+@pytest.mark.parametrize("kind", ["normal", "codes", "cancelling", "wide", "small"])
 @pytest.mark.parametrize(("a_name", "b_name", "c_name", "d_name"), MIXTURES)
 def test_exact_sums_agree(a_name: str, b_name: str, c_name: str, d_name: str, kind: str) -> None:
-    a_format, b_format, c_format, d_format = map(parse_format, (a_name, b_name, c_name, d_name))
+    a_format, b_format, c_format, d_format = map(scalar, (a_name, b_name, c_name, d_name))
     rng = np.random.default_rng(SEED)
     for m, k, n in ((6, 50, 5), (3, 1, 4)):
         a, b = data(kind, rng, a_format, (m, k)), data(kind, rng, b_format, (k, n))
@@ -119,17 +172,52 @@ def test_exact_sums_agree(a_name: str, b_name: str, c_name: str, d_name: str, ki
 
 @pytest.mark.parametrize("kind", ["normal", "codes", "cancelling", "wide", "small"])
 @pytest.mark.parametrize(("a_name", "b_name", "c_name", "d_name"), MIXTURES)
-def test_the_register_of_integers_agrees(a_name: str, b_name: str, c_name: str, d_name: str, kind: str) -> None:
-    """The path of last resort, also for operands that would not need it."""
-    formats = [parse_format(name) for name in (a_name, b_name, c_name)]
+def test_registers_of_integers_agree(a_name: str, b_name: str, c_name: str, d_name: str, kind: str) -> None:
+    """The paths of last resort, also for operands that would not need them."""
+    fa, fb, fc = (scalar(name) for name in (a_name, b_name, c_name))
     rng = np.random.default_rng(SEED)
-    values = [f.decode(data(kind, rng, f, shape)) for f, shape in zip(formats, ((4, 30), (30, 5), (4, 5)), strict=True)]
-    a, b, c = (np.where(np.isfinite(v), v, 0.0) for v in values)
-    for addend in (None, c):
-        sums = fixed_point(a, b, addend, *formats)
-        expected = reference.exact(a, b, addend, *formats)
+    a, b, c = (
+        np.where(np.isfinite(v), v, 0.0)
+        for v in (f.decode(data(kind, rng, f, shape)) for f, shape in ((fa, (4, 30)), (fb, (30, 5)), (fc, (4, 5))))
+    )
+    unit, top = min(fa.unit_exponent + fb.unit_exponent, fc.unit_exponent), 600
+    register = Register(4, 5, unit, top)
+    register.add(c)
+    with np.errstate(over="ignore"):
+        coarse = a.astype(np.float32).astype(np.float64)
+    coarse = np.where(np.isfinite(coarse), coarse, a)
+    for part in (coarse, a - coarse):  # the product of two posit32 would have 56 bits
+        for k in range(30):
+            register.add(part[:, k, None] * b[None, k, :])
+    expected = reference.exact(a, b, c, fa, fb, fc)
+    for sums in (sum_products(a, b, c, unit, top), register.round_to_odd()):
         assert np.array_equal(sums, expected), f"seed {SEED}"
         assert np.array_equal(np.signbit(sums), np.signbit(expected)), f"seed {SEED}"
+
+
+@pytest.mark.parametrize("name", ["e5m2", "e5m10", "e8m7", "e8m23", "posit8", "posit16"])
+@pytest.mark.parametrize("kind", ["normal", "codes", "wide"])
+def test_compiled_passes_agree_with_numpys(name: str, kind: str) -> None:
+    number_format = scalar(name)
+    rng = np.random.default_rng(SEED)
+    values = number_format.decode(data(kind, rng, number_format, (40, 50)))
+    assert np.array_equal(exact_kernels.survey(values), odd.survey(values), equal_nan=True)
+    values = np.where(np.isfinite(values), values, 0.0)
+    largest, smallest = odd.survey(values)
+    assert exact_kernels.survey(values) == (largest, smallest)
+    assert largest == np.abs(values).max()
+    assert smallest == np.abs(values[values != 0]).min()
+    assert exact_kernels.survey(0.0 * values) == odd.survey(0.0 * values) == (0.0, 0.0)
+    quantum = 2.0 ** np.ceil(np.log2(largest) - 30)
+    for ours, theirs in zip(exact_kernels.split(values, quantum), odd.split(values, quantum), strict=True):
+        assert np.array_equal(ours, theirs)
+    sums = []
+    for tools in (odd, exact_kernels):
+        high, low = values.copy(), np.zeros_like(values)
+        tools.accumulate(high, low, values[::-1] * 2.0**-30)
+        tools.accumulate(high, low, values[:, ::-1] * 2.0**-20)
+        sums.append(tools.add_to_odd(high, low))
+    assert np.array_equal(*sums)
 
 
 def test_slices_are_few_where_few_suffice() -> None:

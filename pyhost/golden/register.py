@@ -1,0 +1,140 @@
+"""The exact accumulator as hardware would build it: a register of 32-bit limbs for each sum, compiled.
+
+For what is too wide for a pair of binary64 numbers: products one by one, or whole partial products from BLAS.
+"""
+
+# mypy: disallow-untyped-decorators=False
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["Register", "sum_products"]
+
+_Values = NDArray[np.float64]
+_SIGNIFICAND = 30
+"""No format has more significant bits (posit32es0 has these)."""
+
+
+class Register:
+    """Sums [M,N] of multiples of 2^unit, of magnitudes below 2^top, without any rounding."""
+
+    def __init__(self, rows: int, columns: int, unit: int, top: int) -> None:
+        self._unit = unit
+        self._limbs = np.zeros((rows, columns, _limbs(unit, top)), dtype=np.int64)
+
+    def add(self, term: _Values) -> None:
+        """Add a matrix of binary64 numbers; up to 2^30 of them keep the limbs apart."""
+        significand, exponent = np.frexp(term)
+        _add_all(self._limbs, np.ldexp(significand, 53).astype(np.int64), exponent.astype(np.int64) - 53 - self._unit)
+
+    def round_to_odd(self) -> _Values:
+        """The sums truncated to 53 bits, the last set where anything was lost; zero is +0. Uses the register up."""
+        sums: _Values = _round_all(self._limbs, self._unit)
+        return sums
+
+
+def sum_products(a: _Values, b: _Values, c: _Values | None, unit: int, top: int) -> _Values:
+    """C + A B, rounded to odd: values of formats, finite; K up to 65,536; `unit` and `top` as for `Register`."""
+    x, y = _parts(a), _parts(b)
+    addend = _parts(np.zeros((a.shape[0], b.shape[1])) if c is None else c)
+    sums: _Values = _sum_products(*x, *y, *addend, unit, _limbs(unit, top))
+    return sums
+
+
+def _limbs(unit: int, top: int) -> int:
+    return (top - unit) // 32 + 4
+
+
+def _parts(values: _Values) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(s, e) with values = s * 2^e and |s| < 2^30."""
+    significand, exponent = np.frexp(values)
+    return np.ldexp(significand, _SIGNIFICAND).astype(np.int64), exponent.astype(np.int64) - _SIGNIFICAND
+
+
+@njit(cache=True)
+def _add(limbs, significand, place):  # type: ignore[no-untyped-def]
+    """limbs += significand * 2^place, |significand| <= 2^60; trailing zeros may reach below place 0.
+
+    A limb grows by less than 2^33.
+    """
+    if significand == 0:
+        return
+    if place < 0:
+        significand >>= -place
+        place = 0
+    limb = place >> 5
+    shift = place & 31
+    low = (significand & 0xFFFFFFFF) << shift
+    high = (significand >> 32) << shift
+    limbs[limb] += low & 0xFFFFFFFF
+    limbs[limb + 1] += (low >> 32) + (high & 0xFFFFFFFF)
+    limbs[limb + 2] += high >> 32
+
+
+@njit(cache=True)
+def _round(limbs, unit):  # type: ignore[no-untyped-def]
+    for limb in range(limbs.size - 1):
+        limbs[limb + 1] += limbs[limb] >> 32
+        limbs[limb] &= 0xFFFFFFFF
+    negative = limbs[-1] < 0
+    if negative:
+        carry = 1
+        for limb in range(limbs.size):
+            limbs[limb] = (~limbs[limb] & 0xFFFFFFFF) + carry
+            carry = limbs[limb] >> 32
+            limbs[limb] &= 0xFFFFFFFF
+    top = limbs.size - 1
+    while top > 0 and limbs[top] == 0:
+        top -= 1
+    leading = 0
+    while limbs[top] >> leading > 0:
+        leading += 1
+    last = top * 32 + leading - 53  # the place of the last of 53 bits
+    kept = np.int64(0)
+    sticky = False
+    for limb in range(top + 1):
+        place = limb * 32 - last
+        if place >= 0:
+            kept |= limbs[limb] << place
+        elif place > -32:
+            kept |= limbs[limb] >> -place
+            sticky |= limbs[limb] & ((1 << -place) - 1) != 0
+        else:
+            sticky |= limbs[limb] != 0
+    magnitude = math.ldexp(float(kept | sticky), last + unit)
+    return -magnitude if negative else magnitude
+
+
+@njit(cache=True)
+def _add_all(limbs, significand, place):  # type: ignore[no-untyped-def]
+    for i in range(limbs.shape[0]):
+        for j in range(limbs.shape[1]):
+            _add(limbs[i, j], significand[i, j], place[i, j])
+
+
+@njit(cache=True)
+def _round_all(limbs, unit):  # type: ignore[no-untyped-def]
+    sums = np.empty(limbs.shape[:2])
+    for i in range(limbs.shape[0]):
+        for j in range(limbs.shape[1]):
+            sums[i, j] = _round(limbs[i, j], unit)
+    return sums
+
+
+@njit(cache=True)
+def _sum_products(a, a_exponent, b, b_exponent, c, c_exponent, unit, size):  # type: ignore[no-untyped-def]
+    rows, depth = a.shape
+    columns = b.shape[1]
+    sums = np.empty((rows, columns))
+    limbs = np.empty(size, dtype=np.int64)
+    for i in range(rows):
+        for j in range(columns):
+            limbs[:] = 0
+            _add(limbs, c[i, j], c_exponent[i, j] - unit)
+            for k in range(depth):
+                _add(limbs, a[i, k] * b[k, j], a_exponent[i, k] + b_exponent[k, j] - unit)
+            sums[i, j] = _round(limbs, unit)
+    return sums
