@@ -27,6 +27,7 @@ lint: .venv/ready-lint
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
+	$(BIN)/python -m accel_rtl.lint
 	$(BIN)/python scripts/lint_verilog.py
 
 clean:

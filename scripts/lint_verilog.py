@@ -1,25 +1,16 @@
-"""Lint the SoC's generated Verilog: a warning is an error, except where Migen's way of writing makes it inevitable."""
+"""Lint the Verilog of whole SoCs: a warning is an error, except where Migen's way of writing makes it inevitable."""
 
 import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import accel_rtl
 from pyhost.cosim.build import generate_soc
 from pyhost.cosim.launch import hardware_of
 from pyhost.cosim.verilate import lint
 from pyhost.errors import FloatsocError
 from pyhost.job import Job
-
-WAIVED = {
-    "CASEINCOMPLETE": "Migen assigns defaults before a case",
-    "CMPCONST": "what is compared for each lane may hold for the last one always",
-    "COMBDLY": "LiteX writes combinational processes with nonblocking assignments",
-    "PROCASSINIT": "registers have initial values, as FPGAs do",
-    "UNUSEDSIGNAL": "registers are wider than what is used of them",
-    "WIDTHEXPAND": "Migen extends operands without saying so",
-    "WIDTHTRUNC": "Migen truncates what is assigned without saying so",
-}
 
 JOBS = {
     "exact sums": {},
@@ -31,16 +22,15 @@ JOBS = {
     "no accelerator": {"accelerator.enabled": False},
 }
 
+MIGEN = Path(accel_rtl.__file__).with_name("lint.vlt")
+"""What means nothing in Verilog written by LiteX from Migen."""
 
-WAIVERS = "\n".join(
-    [
-        "`verilator_config",
-        'lint_off -file "*/netlist.v"',  # the processor's: not ours to change
-        'lint_off -rule MULTIDRIVEN -file "*" -match "*\'soc.main_ram\'*"',  # written through two ports
-        *(f"lint_off -rule {rule}" for rule in WAIVED),
-        "",
-    ]
-)
+WAIVERS = """\
+`verilator_config
+lint_off -file "*/netlist.v"  // the processor's: not ours to change
+lint_off -rule MULTIDRIVEN -file "*" -match "*'soc.main_ram'*"  // main RAM has two ports that write
+lint_off -rule CMPCONST  // what is compared for each lane may hold for the last one always
+"""
 
 
 def split(verilog: str) -> tuple[str, str]:
@@ -55,14 +45,14 @@ def check(verilog: str) -> None:
         files = [Path(directory) / name for name in ("waivers.vlt", "soc.v", "netlist.v")]
         for file, text in zip(files, (WAIVERS, *split(verilog)), strict=True):
             file.write_text(text)
-        lint(files, top="soc")
+        lint([MIGEN, *files], top="soc")
 
 
 def main() -> None:
     try:
         for name, changes in JOBS.items():
             check((generate_soc(hardware_of(Job().with_changes(changes))) / "soc.v").read_text())
-            print(f"{name}: no warnings")
+            print(f"SoC with {name}: no warnings")
     except FloatsocError as error:
         sys.exit(f"{error}\n{getattr(error, 'output', '')}")
 

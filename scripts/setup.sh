@@ -61,3 +61,7 @@ need_compiler
 say "installing floatsoc${extra:+[$extra]} into .venv (a minute or two the first time)"
 "$venv" -m pip install -q --disable-pip-version-check -c scripts/constraints.txt -e ".${extra:+[$extra]}" ||
     fail "pip could not install the packages; see its message above"
+
+# A peer that the tests compare with is compiled here, for which Python's headers may be missing: then those tests are skipped.
+[ "$extra" != test ] || "$venv" -m pip install -q --disable-pip-version-check -c scripts/constraints.txt -e ".[peers]" >/dev/null 2>&1 ||
+    say "softposit could not be compiled (python3-dev?): the tests against it will be skipped"
