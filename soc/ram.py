@@ -65,9 +65,11 @@ class MainRam(LiteXModule):
         # A read is outstanding, its word waits in the memory's output register; a write is outstanding, its data
         # may come. Commands are taken when what is outstanding ends in this cycle, but no read while a
         # write has the memory's address.
-        reading, writing = Signal(), Signal()
+        reading = Signal()
+        writing = Signal()
         write_address = Signal(len(memory.adr))
-        read, write = Signal(), Signal()
+        read = Signal()
+        write = Signal()
         self.comb += [
             port.rdata.valid.eq(reading & ~hold_read),
             port.rdata.data.eq(memory.dat_r),
@@ -105,7 +107,8 @@ class StallGenerator(LiteXModule):
         self.hold = Signal(handshakes)
 
         state = Signal(64, reset=self.SEED)
-        first, second = Signal(64), Signal(64)
+        first = Signal(64)
+        second = Signal(64)
         self.comb += [
             first.eq(state ^ (state << 13)),
             second.eq(first ^ (first >> 7)),

@@ -14,17 +14,14 @@ namespace {
 
 class Simulation {
   public:
-    Simulation() {
-        model.serial_source_ready = 1;
-        reset();
-    }
+    Simulation() { reset(); }
 
     // Leaves the SoC in its first cycle after reset; main RAM keeps its contents.
     void reset() {
         constexpr int reset_cycles = 4;
         model.sys_rst = 1;
         for (int i = 0; i < reset_cycles; i++)
-            tick();
+            tick(true);
         model.sys_rst = 0;
         model.eval();
         console.clear();
@@ -33,7 +30,7 @@ class Simulation {
 
     void step(uint64_t count) {
         for (uint64_t i = 0; i < count; i++)
-            tick();
+            tick(model.accelerator_clock_enable);
         cycles += count;
     }
 
@@ -46,11 +43,11 @@ class Simulation {
     uint64_t cycles = 0;
 
   private:
-    void tick() {
-        if (model.serial_source_valid)
-            console.push_back(static_cast<char>(model.serial_source_data));
-        // Both edges in one evaluation: the accelerator's clock is the system's, gated.
-        model.accelerator_clk = model.accelerator_clock_enable;
+    // One cycle. The accelerator's clock is the system's, gated: both edges in one evaluation.
+    void tick(bool accelerator) {
+        if (model.console_valid)
+            console.push_back(static_cast<char>(model.console_data));
+        model.accelerator_clk = accelerator;
         model.sys_clk = 1;
         model.eval();
         model.accelerator_clk = 0;

@@ -23,7 +23,7 @@ class FloatSoc(SoCCore):
     | registers       | 0xf0000000: `uart`, `cycle_counter`, `accelerator`                 |
     | clock domains   | `sys`, and `accelerator`: the same clock, gated while it has no job |
 
-    platform: its `clocking()` makes the clock domains, and `console` names LiteX's UART.
+    platform: `clocking()` makes the clock domains, `uart` names LiteX's UART, `connect(soc)` does the rest.
     """
 
     def __init__(self, config: SocConfig, platform):
@@ -36,7 +36,7 @@ class FloatSoc(SoCCore):
             cpu_variant=config.cpu,
             cpu_reset_address=MAIN_RAM_ORIGIN,
             integrated_sram_size=0,
-            uart_name=platform.console,
+            uart_name=platform.uart,
             with_timer=False,
             with_ctrl=False,
         )
@@ -51,3 +51,4 @@ class FloatSoc(SoCCore):
             port = self.accelerator.port
         self.ram = MainRam(config.main_ram, port=port, stall=self.crg.stall)
         self.bus.add_slave("main_ram", self.ram.bus, SoCRegion(origin=MAIN_RAM_ORIGIN, size=config.main_ram))
+        platform.connect(self)

@@ -52,14 +52,14 @@ def verilate(
     *,
     top: str,
     library: str,
-    optimisation: str = "-O3",
+    optimisation: str = "-O2",
     progress: Callable[[str], None] = lambda message: None,
 ) -> Path:
     """Path of a shared library (in the cache) of module `top` of `sources` with `harness` compiled against it.
 
     sources: Verilog files, and .vlt files of Verilator configuration. harness: one C++ file; it includes
     `V{top}.h` and marks what it exports with `__attribute__((visibility("default")))` and extern "C".
-    library: its file name. optimisation: of the C++ compiler; -O3 for long runs, -O1 for unit
+    library: its file name. optimisation: of the C++ compiler; -O2 for long runs, -O1 for unit
     tests, where compiling takes longer than running.
 
     Raises BuildError.
