@@ -7,6 +7,7 @@ without error: in a pair of binary64 numbers, or in a register of integers. The 
 (from their largest and smallest magnitudes), so tensors of moderate range need one to three products in any format.
 """
 
+from functools import lru_cache
 from types import ModuleType
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ _BINARY64 = 53
 _PAIR = 98
 """Bits of a sum that a pair of binary64 numbers carries over up to 64 partial products."""
 _MOST_SLICES = 8
+_PART = 48
+"""Bits of a slice of C, on its way into a register."""
 
 
 class Span(NamedTuple):
@@ -83,6 +86,7 @@ def sum_of_specials(a: _Values, b: _Values, c: _Values | None) -> _Values:
         return total if c is None else total + np.where(np.isfinite(c), np.sign(c), c)
 
 
+@lru_cache(maxsize=1024)
 def plan(a: Span, b: Span, depth: int) -> Plan | None:
     """The fewest products of slices, each exact in binary64 over `depth` terms; None where 64 are not enough."""
     room = _BINARY64 - _carry(depth)
@@ -138,16 +142,16 @@ def _finite_sums(
         from pyhost.golden.register import sum_products
 
         return sum_products(a, b, c, unit, top)
-    a_parts = _slices(a, a_span, cut.a_slices, cut.a_bits, tools)
-    b_parts = _slices(b, b_span, cut.b_slices, cut.b_bits, tools)
-    terms = (x @ y for x in a_parts for y in b_parts)
+    a_slices = _slices(a, a_span, cut.a_slices, cut.a_bits, tools)
+    b_slices = _slices(b, b_span, cut.b_slices, cut.b_bits, tools)
+    terms = ((x @ y, x_unit + y_unit) for x, x_unit in a_slices for y, y_unit in b_slices)
     if top - unit <= _BINARY64:
-        sums: _Values = next(terms) + 0.0  # no -0
+        sums: _Values = next(terms)[0] + 0.0  # no -0
         return sums if c is None else sums + c
     if top - unit <= _PAIR:
-        high = next(terms)
+        high, _ = next(terms)
         low = np.zeros_like(high)
-        for term in terms:
+        for term, _ in terms:
             tools.accumulate(high, low, term)
         if c is not None:
             tools.accumulate(high, low, np.ascontiguousarray(c))
@@ -156,21 +160,22 @@ def _finite_sums(
     from pyhost.golden.register import Register
 
     register = Register(a.shape[0], b.shape[1], unit, top)
-    for term in terms:
-        register.add(term)
-    if c is not None:
-        register.add(c)
+    for term, term_unit in terms:
+        register.add(term, term_unit)
+    if c is not None and c_span is not None:
+        for part, part_unit in _slices(c, c_span, -(-c_span.bits // _PART), _PART, tools):
+            register.add(part, part_unit)
     return register.round_to_odd()
 
 
-def _slices(values: _Values, span: Span, slices: int, bits: int, tools: ModuleType) -> list[_Values]:
-    """`values` as a sum of matrices, each of multiples of a unit of its own of magnitude at most 2^bits units."""
-    parts: list[_Values] = []
+def _slices(values: _Values, span: Span, slices: int, bits: int, tools: ModuleType) -> list[tuple[_Values, int]]:
+    """Matrices and units that sum to `values`, each of multiples of its 2^unit of magnitude at most 2^bits units."""
     rest = _in_rows(values)
+    parts: list[tuple[_Values, int]] = []
     bottom = span.top + 1  # what is left has magnitudes of at most 2^(bottom - 1)
     for _ in range(slices - 1):
         bottom -= bits + 1
         part, rest = tools.split(rest, 2.0**bottom)
-        parts.append(part)
-    parts.append(rest)
-    return parts if values.flags.c_contiguous else [part.T for part in parts]
+        parts.append((part, bottom))
+    parts.append((rest, span.unit))
+    return parts if values.flags.c_contiguous else [(part.T, unit) for part, unit in parts]

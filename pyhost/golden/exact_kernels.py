@@ -30,13 +30,13 @@ def survey(values):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def split(values, quantum):  # type: ignore[no-untyped-def]
-    """As `odd.split`."""
+    """As `odd.split`, of C-contiguous arrays."""
     anchor = 1.5 * 2.0**52 * quantum
     part, rest = np.empty(values.shape), np.empty(values.shape)
-    for i in range(values.shape[0]):
-        for j in range(values.shape[1]):
-            part[i, j] = (values[i, j] + anchor) - anchor
-            rest[i, j] = values[i, j] - part[i, j]
+    v, p, r = values.reshape(-1), part.reshape(-1), rest.reshape(-1)
+    for i in range(v.size):
+        p[i] = (v[i] + anchor) - anchor
+        r[i] = v[i] - p[i]
     return part, rest
 
 

@@ -23,17 +23,17 @@ class Register:
 
     def __init__(self, rows: int, columns: int, unit: int, top: int) -> None:
         self._unit = unit
-        self._limbs = np.zeros((rows, columns, _limbs(unit, top)), dtype=np.int64)
+        self._shape = rows, columns
+        self._limbs = np.zeros((_limbs(unit, top), rows * columns), dtype=np.int64)
 
-    def add(self, term: _Values) -> None:
-        """Add a matrix of binary64 numbers; up to 2^30 of them keep the limbs apart."""
-        significand, exponent = np.frexp(term)
-        _add_all(self._limbs, np.ldexp(significand, 53).astype(np.int64), exponent.astype(np.int64) - 53 - self._unit)
+    def add(self, term: _Values, unit: int) -> None:
+        """Add a matrix of multiples of 2^unit, of magnitudes up to 2^53 units; 2^30 of them keep the limbs apart."""
+        _add_all(self._limbs, np.ascontiguousarray(term).reshape(-1), 2.0**-unit, unit - self._unit)
 
     def round_to_odd(self) -> _Values:
-        """The sums truncated to 53 bits, the last set where anything was lost; zero is +0. Uses the register up."""
+        """The sums truncated to 53 bits, the last set where anything was lost; zero is +0."""
         sums: _Values = _round_all(self._limbs, self._unit)
-        return sums
+        return sums.reshape(self._shape)
 
 
 def sum_products(a: _Values, b: _Values, c: _Values | None, unit: int, top: int) -> _Values:
@@ -109,18 +109,28 @@ def _round(limbs, unit):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _add_all(limbs, significand, place):  # type: ignore[no-untyped-def]
-    for i in range(limbs.shape[0]):
-        for j in range(limbs.shape[1]):
-            _add(limbs[i, j], significand[i, j], place[i, j])
+def _add_all(limbs, term, per_unit, place):  # type: ignore[no-untyped-def]
+    """`_add` for a whole matrix at one place: limbs [L,M*N], term [M*N]."""
+    lost = max(-place, 0)  # bits of the term below the register's unit: zeros
+    limb = max(place, 0) >> 5
+    shift = max(place, 0) & 31
+    first, second, third = limbs[limb], limbs[limb + 1], limbs[limb + 2]
+    for i in range(term.size):
+        significand = np.int64(term[i] * per_unit) >> lost
+        low = (significand & 0xFFFFFFFF) << shift
+        high = (significand >> 32) << shift
+        first[i] += low & 0xFFFFFFFF
+        second[i] += (low >> 32) + (high & 0xFFFFFFFF)
+        third[i] += high >> 32
 
 
 @njit(cache=True)
 def _round_all(limbs, unit):  # type: ignore[no-untyped-def]
-    sums = np.empty(limbs.shape[:2])
-    for i in range(limbs.shape[0]):
-        for j in range(limbs.shape[1]):
-            sums[i, j] = _round(limbs[i, j], unit)
+    sums = np.empty(limbs.shape[1])
+    one = np.empty(limbs.shape[0], dtype=np.int64)
+    for i in range(sums.size):
+        one[:] = limbs[:, i]
+        sums[i] = _round(one, unit)
     return sums
 
 
