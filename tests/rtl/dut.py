@@ -42,7 +42,9 @@ class Dut:
 
     def __init__(self, module: Module, name: str, inputs: dict[str, Signal], outputs: dict[str, Signal]) -> None:
         self._inputs, self._outputs = inputs, outputs
-        self._library = build(verilog(module, inputs | outputs, name), self._harness(name), name)
+        # Prefixed, since `inside` and `release` are words of Verilog.
+        ports = {f"port_{name}": signal for name, signal in (inputs | outputs).items()}
+        self._library = build(verilog(module, ports, name), self._harness(name), name)
 
     def run(self, **inputs: ArrayLike) -> dict[str, NDArray[np.uint64]]:
         """One cycle for each element: outputs[i] are those of cycle i, in which the inputs are inputs[i].
@@ -59,8 +61,8 @@ class Dut:
         return {name: got[:, i] for i, name in enumerate(self._outputs)}
 
     def _harness(self, name: str) -> str:
-        drive = "\n".join(f"        dut.{n} = in[{i}];" for i, n in enumerate(self._inputs))
-        sample = "\n".join(f"        out[{i}] = dut.{n};" for i, n in enumerate(self._outputs))
+        drive = "\n".join(f"        dut.port_{n} = in[{i}];" for i, n in enumerate(self._inputs))
+        sample = "\n".join(f"        out[{i}] = dut.port_{n};" for i, n in enumerate(self._outputs))
         return f"""#include "V{name}.h"
 #include <cstdint>
 extern "C" {_EXPORT} void run(uint64_t cycles, const uint64_t *in, uint64_t *out)

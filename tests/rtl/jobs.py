@@ -10,10 +10,10 @@ from pyhost.formats import Format
 from pyhost.golden import Chain, Exact, gemm
 from tests.rtl.device import MEMORY_BASE
 
-__all__ = ["Job", "Window", "random_codes", "random_job"]
+__all__ = ["PADDING", "Job", "Window", "random_codes", "random_job", "random_window"]
 
 Codes = NDArray[np.unsignedinteger]
-_PADDING = -(1 << 40)
+PADDING = -(1 << 40)
 
 
 def element_bytes(number_format: Format) -> int:
@@ -51,8 +51,8 @@ class Window:
     offset: int = 0
 
     def indices(self, majors: int, minors: int) -> NDArray[np.int64]:
-        """Indices [majors, minors] into the tensor, or _PADDING: the formulas of firmware/plan.h, one by one."""
-        result = np.full((majors, minors), _PADDING)
+        """Indices [majors, minors] into the tensor, or PADDING: the formulas of firmware/plan.h, one by one."""
+        result = np.full((majors, minors), PADDING)
         for v in range(majors):
             image, line = divmod(v, self.major_y * self.major_x)
             y, x = divmod(line, self.major_x)
@@ -97,7 +97,7 @@ def random_window(rng: np.random.Generator, majors: int, minors: int, k_minor: i
             *(next(numbers) - 1, next(numbers) - 1, 2 * next(numbers), 5),
         )
     indices = window.indices(majors, minors)
-    inside = indices[indices != _PADDING]
+    inside = indices[indices != PADDING]
     lowest, highest = (int(inside.min()), int(inside.max())) if inside.size else (0, 0)
     raised = max(0, -lowest)
     return replace(window, offset=window.offset + raised), highest + raised + 1
@@ -148,7 +148,7 @@ def random_job(rng: np.random.Generator, config: AcceleratorConfig, memory_bytes
         codes = random_codes(rng, number_format, (elements,))
         memory.image[address : address + elements * size] = codes.view(np.uint8)
         indices = window.indices(majors, minors)
-        matrix = np.where(indices == _PADDING, 0, codes[np.maximum(indices, 0)]).astype(codes.dtype)
+        matrix = np.where(indices == PADDING, 0, codes[np.maximum(indices, 0)]).astype(codes.dtype)
         matrices[operand] = matrix if k_minor == (operand == "a") else matrix.T
         formats[operand] = number_format
         registers |= window.registers(operand, address, index, size)
