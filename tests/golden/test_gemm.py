@@ -1,13 +1,15 @@
 """The matrix product against exact rationals and Berkeley SoftFloat, in both engines."""
 
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 import softfloatpy
 from numpy.typing import NDArray
 
-from pyhost.formats import Format, FormatError, parse_format
+from pyhost.formats import Format, FormatError, Rounding, Stochastic, parse_format
 from pyhost.golden import Chain, Exact, GoldenError, gemm
 
 SEED = 711
@@ -127,17 +129,18 @@ def test_infinities_and_nan(accumulator: Exact | Chain, engine: str) -> None:
     assert with_c.tolist() == [[f16.nan_code]]
 
 
+def softfloat(number_format: Format) -> tuple[Any, Callable[[np.unsignedinteger], Any]]:
+    """SoftFloat's type for a format, and how a code becomes one."""
+    kind = {"e5m10": softfloatpy.Float16, "e8m23": softfloatpy.Float32}[number_format.name]
+    softfloatpy.set_rounding_mode(softfloatpy.RoundingMode.NEAR_EVEN)
+    return kind, lambda code: kind.from_bytes(int(code).to_bytes(number_format.dtype.itemsize, "big"))
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", ["e5m10", "e8m23"])
 def test_chain_is_softfloats_fused_multiply_add(name: str, engine: str) -> None:
     number_format = parse_format(name)
-    kind = {"e5m10": softfloatpy.Float16, "e8m23": softfloatpy.Float32}[name]
-    size = number_format.dtype.itemsize
-
-    def make(code: np.unsignedinteger) -> softfloatpy.Float16 | softfloatpy.Float32:
-        return kind.from_bytes(int(code).to_bytes(size, "big"))
-
-    softfloatpy.set_rounding_mode(softfloatpy.RoundingMode.NEAR_EVEN)
+    kind, make = softfloat(number_format)
     rng = np.random.default_rng(SEED)
     m, k, n = 9, 24, 11
     for finite in (True, False):
@@ -235,6 +238,44 @@ def test_write_back_saturates_where_asked(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("mode", [mode for mode in Rounding if mode is not Rounding.STOCHASTIC])
+def test_write_back_rounds_the_exact_sum_in_every_mode(mode: Rounding, engine: str) -> None:
+    """2^30 + 2^-24 has 55 bits: a mode that looked at the nearest binary64 would not see the small part."""
+    f16, bf16 = parse_format("e5m10"), parse_format("e8m7")
+    a, b = f16.encode([[2.0**15, 2.0**-24]]), f16.encode([[2.0**15], [1.0]])
+    for sign in (1, -1):
+        b_signed = f16.encode(sign * f16.decode(b))
+        d = gemm(a, b_signed, a_format=f16, b_format=f16, d_format=bf16, rounding=mode, engine=engine)
+        away = {Rounding.UP: sign > 0, Rounding.DOWN: sign < 0, Rounding.TO_ODD: True}.get(mode, False)
+        assert bf16.decode(d).tolist() == [[sign * 2.0**30 * (1 + 2.0**-7 if away else 1.0)]]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_stochastic_write_back_draws_for_row_and_column(engine: str) -> None:
+    f8 = parse_format("e5m2")
+    rng = np.random.default_rng(SEED)
+    a, b = f8.encode(rng.standard_normal((20, 3))), f8.encode(rng.standard_normal((3, 30)))
+    draws = Stochastic(6, seed=1, step=2, tensor=3)
+    d = gemm(a, b, a_format=f8, b_format=f8, d_format=f8, rounding=draws, engine=engine)
+    sums = f8.decode(a) @ f8.decode(b)  # exact: few bits
+    random = draws.draw(20, 30)
+    assert np.array_equal(d, f8.encode(sums, Rounding.STOCHASTIC, random=random, random_bits=6))
+    assert not np.array_equal(d, f8.encode(sums))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_exact_sum_does_not_know_its_order(engine: str) -> None:
+    f16 = parse_format("e5m10")
+    rng = np.random.default_rng(SEED)
+    a, b = finite_codes(rng, f16, (4, 60)), finite_codes(rng, f16, (60, 5))
+    same = {"a_format": f16, "b_format": f16, "d_format": parse_format("e8m23"), "engine": engine}
+    expected = gemm(a, b, **same)
+    for _ in range(5):
+        order = rng.permutation(60)
+        assert np.array_equal(gemm(a[:, order], b[order], **same), expected), f"seed {SEED}"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("accumulator", [Exact(), Chain(parse_format("e5m10"))], ids=["exact", "chain"])
 def test_empty_sums(accumulator: Exact | Chain, engine: str) -> None:
     f8, f16 = parse_format("e5m2"), parse_format("e5m10")
@@ -244,6 +285,68 @@ def test_empty_sums(accumulator: Exact | Chain, engine: str) -> None:
     c = f16.encode(np.ones((2, 3)))
     assert np.array_equal(gemm(*nothing, c, **same), c)
     assert gemm(np.zeros((0, 4), np.uint8), np.zeros((4, 3), np.uint8), **same).shape == (0, 3)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", ["e5m10", "e8m23"])
+def test_one_product_and_one_sum_are_softfloats(name: str, engine: str) -> None:
+    number_format = parse_format(name)
+    kind, make = softfloat(number_format)
+    rng = np.random.default_rng(SEED)
+    a, b = random_codes(rng, number_format, (40, 1)), random_codes(rng, number_format, (1, 40))
+    ones = number_format.encode(np.ones((1, 40)))
+    c = random_codes(rng, number_format, (40, 40))
+    same = {"a_format": number_format, "b_format": number_format, "d_format": number_format, "engine": engine}
+    products, sums = gemm(a, b, **same), gemm(a, ones, c, **same)
+    for i, j in np.ndindex(40, 40):
+        for got, exact in (
+            (products[i, j], kind.mul(make(a[i, 0]), make(b[0, j]))),
+            (sums[i, j], kind.add(make(a[i, 0]), make(c[i, j]))),
+        ):
+            expected = number_format.decode([int.from_bytes(exact.to_bytes(), "big")])[0]
+            value = number_format.decode([got])[0]
+            # An exact accumulator has one zero, and it is positive.
+            assert value == expected or (np.isnan(value) and np.isnan(expected)), f"seed {SEED}, [{i},{j}]"
+
+
+def nearest_posit(posit: Format, exact: Fraction) -> int:
+    """By bisection over the codes, and the posit of one more bit that lies half way between the last two."""
+    if exact == 0:
+        return 0
+    finer = parse_format(f"posit{posit.bits + 1}")
+    low, high, magnitude = 1, (1 << (posit.bits - 1)) - 1, abs(exact)
+
+    def value(code: int) -> Fraction:
+        return Fraction(float(posit.decode([code])[0]))
+
+    if magnitude <= value(low):
+        code = low
+    elif magnitude >= value(high):
+        code = high
+    else:
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if value(middle) <= magnitude else (low, middle)
+        half = Fraction(float(finer.decode([2 * low + 1])[0]))
+        code = high if magnitude > half or (magnitude == half and low % 2) else low
+    return code if exact > 0 else (1 << posit.bits) - code
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("width", [8, 16, 31])
+def test_a_quire_rounds_once(width: int, engine: str) -> None:
+    """Posits in an exact accumulator: the rational sum, rounded as one value is."""
+    posit = parse_format(f"posit{width}")
+    rng = np.random.default_rng(SEED)
+    a, b, c = (random_codes(rng, posit, shape) for shape in ((4, 9), (9, 5), (4, 5)))
+    for operand in (a, b, c):
+        operand[np.isnan(posit.decode(operand))] = 0
+    b[1] = np.where(rng.random(5) < 0.5, -b[0], b[1])
+    a[:, 1] = a[:, 0]
+    d = gemm(a, b, c, a_format=posit, b_format=posit, d_format=posit, engine=engine)
+    sums = fractions(posit.decode(c)) + fractions(posit.decode(a)) @ fractions(posit.decode(b))
+    for code, exact in zip(d.flat, sums.flat, strict=True):
+        assert int(code) == nearest_posit(posit, exact), f"seed {SEED}: {exact}"
 
 
 def test_bad_input_is_named() -> None:
@@ -270,3 +373,25 @@ def test_bad_input_is_named() -> None:
         gemm(a, b, accumulator="exact", **same)
     with pytest.raises(FormatError, match="0x10 is no code of e2m1fn"):
         gemm(a + 16, b, a_format=parse_format("e2m1fn"), b_format=f8, d_format=f8)
+
+
+def test_formats_of_no_single_values_are_refused() -> None:
+    f8, a = parse_format("e4m3fn"), np.zeros((2, 2), np.uint8)
+    block, unum = parse_format("mx(e4m3fn,32)"), parse_format("unum2x2")
+    with pytest.raises(GoldenError, match=r"the format of A is mx\(e4m3fn,32\): products need one of single values"):
+        gemm(a, a, a_format=block, b_format=f8, d_format=f8)
+    with pytest.raises(GoldenError, match="the format of D is unum2x2"):
+        gemm(a, a, a_format=f8, b_format=f8, d_format=unum)
+    with pytest.raises(GoldenError, match="the format of the accumulator is unum2x2"):
+        gemm(a, a, a_format=f8, b_format=f8, d_format=f8, accumulator=Chain(unum))
+    with pytest.raises(GoldenError, match="the format of B is 'e4m3fn'"):
+        gemm(a, a, a_format=f8, b_format="e4m3fn", d_format=f8)  # type: ignore[arg-type]
+
+
+def test_rounding_settings_without_meaning_are_refused() -> None:
+    f8, a = parse_format("e4m3fn"), np.zeros((2, 2), np.uint8)
+    same = {"a_format": f8, "b_format": f8, "d_format": f8}
+    with pytest.raises(GoldenError, match=r"Stochastic\(bits, seed, ...\): it needs to know its bits"):
+        gemm(a, a, rounding=Rounding.STOCHASTIC, **same)
+    with pytest.raises(GoldenError, match="a chain rounds to nearest even or Stochastic"):
+        gemm(a, a, accumulator=Chain(f8, Rounding.UP), **same)
