@@ -12,7 +12,7 @@ from elftools.elf.elffile import ELFFile
 
 from pyhost.targets.layout import Field, Layout
 
-__all__ = ["read_enums", "read_layouts", "read_lines"]
+__all__ = ["enums", "layouts", "read_enums", "read_layouts", "read_lines"]
 
 _ALIASES = ("DW_TAG_typedef", "DW_TAG_const_type", "DW_TAG_volatile_type")
 _AGGREGATES = ("DW_TAG_structure_type", "DW_TAG_union_type")
@@ -21,29 +21,34 @@ _SIGNED_ENCODINGS = (5, 6)  # DW_ATE_signed, DW_ATE_signed_char
 Die = Any  # elftools is untyped
 
 
-def read_layouts(elf: ELFFile) -> dict[str, Layout]:
-    """Layouts of all structs and unions that have a tag or a typedef, by that name."""
-    layouts: dict[str, Layout] = {}
+def layouts(elf: ELFFile) -> Iterator[tuple[str, Layout]]:
+    """Structs and unions that have a tag or a typedef, by that name, as they are found; the first of a name counts.
+
+    Our own files come first; the compiler's run-time library, with most of the information, last.
+    """
     for die in _dies(elf):
-        if die.tag in _AGGREGATES or die.tag == "DW_TAG_typedef":
+        if (die.tag in _AGGREGATES or die.tag == "DW_TAG_typedef") and _name(die):
             target = _resolve(die)
             if target is not None and target.tag in _AGGREGATES and _is_laid_out(target):
-                layouts.setdefault(_name(die), _layout(target))
-    layouts.pop("", None)
-    return layouts
+                yield _name(die), _layout(target)
+
+
+def enums(elf: ELFFile) -> Iterator[tuple[str, dict[str, int]]]:
+    """Enums that have a tag, by that name, with their enumerators, as they are found."""
+    for die in _dies(elf):
+        if die.tag == "DW_TAG_enumeration_type" and _name(die):
+            members = (child for child in die.iter_children() if child.tag == "DW_TAG_enumerator")
+            yield _name(die), {_name(member): member.attributes["DW_AT_const_value"].value for member in members}
+
+
+def read_layouts(elf: ELFFile) -> dict[str, Layout]:
+    """All of `layouts`."""
+    return dict(reversed(list(layouts(elf))))
 
 
 def read_enums(elf: ELFFile) -> dict[str, dict[str, int]]:
-    """Enumerators of all enums that have a tag, by that name."""
-    return {
-        _name(die): {
-            _name(child): child.attributes["DW_AT_const_value"].value
-            for child in die.iter_children()
-            if child.tag == "DW_TAG_enumerator"
-        }
-        for die in _dies(elf)
-        if die.tag == "DW_TAG_enumeration_type" and _name(die)
-    }
+    """All of `enums`."""
+    return dict(reversed(list(enums(elf))))
 
 
 def read_lines(elf: ELFFile) -> list[tuple[int, str, int]]:

@@ -6,24 +6,26 @@ Layouts come from the debugging information, so that a struct is declared once, 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from struct import Struct
+from typing import Generic, TypeVar
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
 
 from pyhost.errors import BuildError
-from pyhost.targets.dwarf import read_enums, read_layouts, read_lines
+from pyhost.targets.dwarf import enums, layouts, read_lines
 from pyhost.targets.layout import Field, Layout
 
 __all__ = ["ElfImage", "Field", "Layout", "Segment"]
 
 _T = TypeVar("_T")
+_SYMBOL = Struct("<IIIBBH")  # Elf32_Sym: name, value, size, info, other, section
+_NO_TYPE, _FUNCTION = 0, 2  # STT_NOTYPE, STT_FUNC
 _EXECUTABLE = 4  # SHF_EXECINSTR
 _LAST = "\U0010ffff"  # sorts after every name
 
@@ -51,11 +53,8 @@ class ElfImage:
             raise BuildError(f"{path} is not a program that can be loaded: {error}") from error
         if self._elf.elfclass != 32 or not self._elf.little_endian:
             raise BuildError(f"{path} is not a 32-bit little-endian program")
-
-    @property
-    def entry(self) -> int:
-        """Address of the first instruction."""
-        return int(self._elf["e_entry"])
+        self._layouts = _Index(layouts(self._elf), "struct", path)
+        self._enums = _Index(enums(self._elf), "enum", path)
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
@@ -72,15 +71,17 @@ class ElfImage:
 
     def symbol(self, name: str) -> int:
         """Address of a symbol."""
-        return _look_up(self._symbols, name, "symbol", self.path)
+        if not self.has_symbol(name):
+            raise BuildError(f"{self.path} has no symbol {name!r}")
+        return self._symbols[name]
 
     def layout(self, name: str) -> Layout:
         """Layout of `struct name` or `union name`, or of a typedef of one."""
-        return _look_up(self._layouts, name, "struct", self.path)
+        return self._layouts.find(name)
 
     def enum(self, name: str) -> dict[str, int]:
         """Enumerators of `enum name` and their values."""
-        return _look_up(self._enums, name, "enum", self.path)
+        return self._enums.find(name)
 
     def function_at(self, address: int) -> str:
         """What is at a program counter, for a message: "name (file:line)", or as much of it as is known."""
@@ -94,39 +95,49 @@ class ElfImage:
 
     @cached_property
     def _symbols(self) -> dict[str, int]:
-        return {symbol.name: symbol["st_value"] for symbol in self._iterate_symbols()}
+        return {name: value for name, value, _, _ in self._symbol_table}
 
     @cached_property
     def _functions(self) -> list[tuple[int, str]]:
-        """Labels in code; assembly's have no type."""
+        """Labels in code; assembly's have no type, and those with a dot or dollar are the compiler's own."""
         code = {i for i, section in enumerate(self._elf.iter_sections()) if section["sh_flags"] & _EXECUTABLE}
         return sorted(
-            (symbol["st_value"], symbol.name)
-            for symbol in self._iterate_symbols()
-            if symbol["st_shndx"] in code
-            and symbol["st_info"]["type"] in ("STT_FUNC", "STT_NOTYPE")
-            and not symbol.name.startswith((".", "$"))  # the compiler's own labels
+            (value, name)
+            for name, value, kind, section in self._symbol_table
+            if section in code and kind in (_NO_TYPE, _FUNCTION) and not name.startswith((".", "$"))
         )
 
     @cached_property
-    def _layouts(self) -> dict[str, Layout]:
-        return read_layouts(self._elf)
-
-    @cached_property
-    def _enums(self) -> dict[str, dict[str, int]]:
-        return read_enums(self._elf)
+    def _symbol_table(self) -> list[tuple[str, int, int, int]]:
+        """Name, value, type and section of each symbol."""
+        table = self._elf.get_section_by_name(".symtab")
+        if table is None:
+            return []
+        names: bytes = self._elf.get_section(table["sh_link"]).data()
+        return [
+            (names[start : names.index(b"\0", start)].decode(), value, info & 0xF, section)
+            for start, value, _, info, _, section in _SYMBOL.iter_unpack(table.data())
+            if start
+        ]
 
     @cached_property
     def _lines(self) -> list[tuple[int, str, int]]:
         return read_lines(self._elf)
 
-    def _iterate_symbols(self) -> Iterator[Any]:
-        table = self._elf.get_section_by_name(".symtab")
-        if isinstance(table, SymbolTableSection):
-            yield from (symbol for symbol in table.iter_symbols() if symbol.name)
 
+class _Index(Generic[_T]):
+    """Names looked up in pairs that are read only as far as needed: most of an ELF's information is never asked for."""
 
-def _look_up(table: Mapping[str, _T], name: str, kind: str, path: Path) -> _T:
-    if name not in table:
-        raise BuildError(f"{path} has no {kind} {name!r}")
-    return table[name]
+    def __init__(self, pairs: Iterator[tuple[str, _T]], kind: str, path: Path) -> None:
+        self._pairs = pairs
+        self._kind = kind
+        self._path = path
+        self._found: dict[str, _T] = {}
+
+    def find(self, name: str) -> _T:
+        while name not in self._found:
+            pair = next(self._pairs, None)
+            if pair is None:
+                raise BuildError(f"{self._path} has no {self._kind} {name!r}")
+            self._found.setdefault(*pair)
+        return self._found[name]
