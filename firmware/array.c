@@ -3,7 +3,7 @@
 static struct codec codecs[FORMAT_LIMIT];
 static bool valid[FORMAT_LIMIT];
 
-void codecs_prepare(void) {
+COLD void codecs_prepare(void) {
     for (uint32_t i = 0; i < FORMAT_LIMIT; i++) {
         struct format format = mailbox.formats[i];
         valid[i] = codec_prepare(&codecs[i], &format);

@@ -1,5 +1,6 @@
 #include "array.h"
 #include "kernels.h"
+#include "vector.h"
 
 enum plan_error kernel_bias(const struct bias *call) {
     struct array x, bias, y;
@@ -13,8 +14,7 @@ enum plan_error kernel_bias(const struct bias *call) {
         array_load(&bias, channel, count, addends);
         for (uint32_t first = channel; first < x.count; first += call->channels) {
             array_load(&x, first, count, values);
-            for (uint32_t i = 0; i < count; i++)
-                values[i] += addends[i];
+            vector_add(values, addends, count);
             array_store(&y, first, count, values, call->overflow);
         }
     }
@@ -34,8 +34,7 @@ enum plan_error kernel_bias_gradient(const struct bias_gradient *call) {
             sums[i] = 0.0f;
         for (uint32_t first = channel; first < gradient.count; first += call->channels) {
             array_load(&gradient, first, count, values);
-            for (uint32_t i = 0; i < count; i++)
-                sums[i] += values[i];
+            vector_add(sums, values, count);
         }
         for (uint32_t i = 0; i < count; i++)
             sums[i] *= scale;

@@ -4,6 +4,9 @@
 
 #include <stdint.h>
 
+/* Done once, so kept away from the loops that compete for the instruction cache (4 KiB, direct-mapped). */
+#define COLD __attribute__((cold))
+
 #define BINARY32_SIGN 0x80000000u
 #define BINARY32_INFINITY 0x7f800000u
 #define BINARY32_NAN 0x7fc00000u /* canonical: positive and quiet */

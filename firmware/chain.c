@@ -1,5 +1,7 @@
 #include "chain.h"
 
+#include "vector.h"
+
 /* Whether every product of the two formats is a binary32 number. */
 static bool products_fit(const struct codec *a, const struct codec *b) {
     uint32_t bits = a->format.fraction_bits + b->format.fraction_bits + 2;
@@ -9,7 +11,7 @@ static bool products_fit(const struct codec *a, const struct codec *b) {
 }
 
 /* Where products are exact in binary32, and the chain is in binary32, a multiply-add is a product and a sum. */
-void chain_prepare(struct chain *chain, const struct codec *codec, const struct codec *a, const struct codec *b) {
+COLD void chain_prepare(struct chain *chain, const struct codec *codec, const struct codec *a, const struct codec *b) {
     chain->codec = codec;
     chain->form = codec_is_binary32(codec) && products_fit(a, b) ? FORM_FLOAT : FORM_CHAIN;
 }
@@ -62,17 +64,11 @@ static struct number add_product(struct number acc, const uint32_t *a, const uin
     return number_cut(product_negative, product - sum, exponent, false);
 }
 
-static uint32_t accumulate_floats(uint32_t sum, const uint32_t *a, const uint32_t *b, uint32_t count) {
-    float value = float_from_bits(sum);
-    for (; count; count--)
-        value += float_from_bits(*a++) * float_from_bits(*b++);
-    return bits_from_float(value);
-}
-
 void chain_accumulate(struct chain *chain, const struct line *a_line, const struct line *b_line) {
     const uint32_t *a = a_line->words, *b = b_line->words;
     if (chain->form == FORM_FLOAT) {
-        chain->sum = accumulate_floats(chain->sum, a, b, a_line->count);
+        float sum = vector_dot(float_from_bits(chain->sum), (const float *)a, (const float *)b, a_line->count);
+        chain->sum = bits_from_float(sum);
         return;
     }
     for (uint32_t count = a_line->count; count; count--, a += 2, b += 2) {

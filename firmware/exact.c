@@ -9,7 +9,7 @@ static uint32_t largest_shift(const struct codec *codec) { return (codec->larges
 /* Bits of the largest finite value in fixed point. */
 static uint32_t fixed_bits(const struct codec *codec) { return largest_shift(codec) + codec->format.fraction_bits + 1; }
 
-bool exact_prepare(struct exact *exact, const struct codec *a, const struct codec *b, const struct codec *c) {
+COLD bool exact_prepare(struct exact *exact, const struct codec *a, const struct codec *b, const struct codec *c) {
     uint32_t a_bits = fixed_bits(a), b_bits = fixed_bits(b), product_bits = a_bits + b_bits;
     if (product_bits + 11 <= 63 && (a_bits <= 30 || b_bits <= 30)) {
         exact->a_form = a_bits <= 30 ? FORM_FIXED : FORM_WIDE;
@@ -58,7 +58,8 @@ void exact_begin(struct exact *exact, struct number c) {
         use_buckets(exact);
 }
 
-static int64_t sum_fixed(const uint32_t *a, const uint32_t *b, uint32_t count) {
+/* Not inlined: the loops share the instruction cache with what is done around them. */
+static __attribute__((noinline)) int64_t sum_fixed(const uint32_t *a, const uint32_t *b, uint32_t count) {
     int64_t sum = 0;
 #pragma GCC unroll 4
     for (; count; count--)
@@ -67,7 +68,7 @@ static int64_t sum_fixed(const uint32_t *a, const uint32_t *b, uint32_t count) {
 }
 
 /* `wide` has two words an element. */
-static int64_t sum_wide(const uint32_t *fixed, const uint32_t *wide, uint32_t count) {
+static __attribute__((noinline)) int64_t sum_wide(const uint32_t *fixed, const uint32_t *wide, uint32_t count) {
     uint64_t sum = 0;
 #pragma GCC unroll 4
     for (; count; count--, fixed++, wide += 2)
@@ -76,11 +77,9 @@ static int64_t sum_wide(const uint32_t *fixed, const uint32_t *wide, uint32_t co
 }
 
 static int64_t sum_line(const struct exact *exact, const uint32_t *a, const uint32_t *b, uint32_t count) {
-    if (exact->a_form == FORM_WIDE)
-        return sum_wide(b, a, count);
-    if (exact->b_form == FORM_WIDE)
-        return sum_wide(a, b, count);
-    return sum_fixed(a, b, count);
+    if (exact->a_form == FORM_FIXED && exact->b_form == FORM_FIXED)
+        return sum_fixed(a, b, count);
+    return exact->a_form == FORM_WIDE ? sum_wide(b, a, count) : sum_wide(a, b, count);
 }
 
 void exact_accumulate(struct exact *exact, const struct line *a_line, const struct line *b_line) {

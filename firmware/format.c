@@ -12,12 +12,12 @@ static const struct codec binary32 = {
     .nan = BINARY32_NAN,
 };
 
-bool codec_is_binary32(const struct codec *codec) {
+COLD bool codec_is_binary32(const struct codec *codec) {
     const struct format *f = &codec->format;
     return f->exponent_bits == 8 && f->fraction_bits == 23 && f->bias == 127 && f->style == STYLE_IEEE && f->subnormals;
 }
 
-bool codec_prepare(struct codec *codec, const struct format *format) {
+COLD bool codec_prepare(struct codec *codec, const struct format *format) {
     uint32_t exponent_bits = format->exponent_bits, fraction_bits = format->fraction_bits;
     if (exponent_bits < 2 || exponent_bits > 8 || fraction_bits < 1 || fraction_bits > 23 ||
         format->style > STYLE_FINITE || format->bias < -EXPONENT_LIMIT || format->bias > EXPONENT_LIMIT)

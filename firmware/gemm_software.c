@@ -50,7 +50,7 @@ static struct number multiply_lines(const struct gemm *gemm, bool in_chain, stru
 }
 
 /* Prepares the accumulator for the formats, and the decoders for the accumulator. */
-static enum plan_error prepare(const struct gemm *gemm, bool in_chain, const struct codec *c_codec) {
+COLD static enum plan_error prepare(const struct gemm *gemm, bool in_chain, const struct codec *c_codec) {
     const struct codec *a_codec = codec_find(gemm->a.format), *b_codec = codec_find(gemm->b.format);
     if (!a_codec || !b_codec)
         return ERROR_FORMAT;

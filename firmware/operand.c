@@ -34,7 +34,7 @@ static void decode(const struct decoder *decoder, uint32_t code, uint32_t words[
     }
 }
 
-void decoder_prepare(struct decoder *decoder, const struct codec *codec, enum element_form form) {
+COLD void decoder_prepare(struct decoder *decoder, const struct codec *codec, enum element_form form) {
     decoder->codec = codec;
     decoder->form = form;
     if (codec->bytes == 1)

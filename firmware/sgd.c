@@ -1,5 +1,6 @@
 #include "array.h"
 #include "kernels.h"
+#include "vector.h"
 
 /* The weight moves by the velocity as computed, not as its format rounds it. */
 enum plan_error kernel_sgd(const struct sgd *call) {
@@ -14,10 +15,8 @@ enum plan_error kernel_sgd(const struct sgd *call) {
         array_load(&weight, first, count, w);
         array_load(&velocity, first, count, v);
         array_load(&gradient, first, count, g);
-        for (uint32_t i = 0; i < count; i++)
-            v[i] = momentum * v[i] + g[i];
-        for (uint32_t i = 0; i < count; i++)
-            w[i] = w[i] - learning_rate * v[i];
+        vector_scale_add(v, momentum, g, count);
+        vector_subtract_scaled(w, learning_rate, v, count);
         array_store(&velocity, first, count, v, call->overflow);
         array_store(&weight, first, count, w, call->overflow);
     }

@@ -24,7 +24,7 @@ from pyhost.targets.layout import Layout
 Codes = NDArray[np.unsignedinteger]
 Records = NDArray[np.void]
 
-_ONLY_ON_THE_CPU = ("crt0.S", "main.c", "console.c")
+_ONLY_ON_THE_CPU = ("crt0.S", "main.c", "console.c", "memory.c")
 _MEMORY_BYTES = 16 << 20
 _MEMORY_ADDRESS = 0x4000_0000
 _MAP_FIXED_NOREPLACE = 0x10_0000
