@@ -56,6 +56,11 @@ class ElfImage:
         self._layouts = _Index(layouts(self._elf), "struct", path)
         self._enums = _Index(enums(self._elf), "enum", path)
 
+    @property
+    def entry(self) -> int:
+        """Address of the first instruction."""
+        return int(self._elf["e_entry"])
+
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """What a loader puts into memory."""

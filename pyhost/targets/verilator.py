@@ -53,6 +53,8 @@ class VerilatorTarget(Target):
         self._console: list[str] = []
 
     def load(self, image: ElfImage) -> None:
+        if image.entry != MAIN_RAM:
+            raise TargetError(f"{image.path} starts at {image.entry:#010x}, but the CPU at {MAIN_RAM:#010x}")
         ctypes.memset(self._library.soc_ram(self._instance), 0, len(self._ram))
         for segment in image.segments:
             self._bytes(segment.address, segment.size)[: len(segment.data)] = segment.data
