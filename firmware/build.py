@@ -14,8 +14,8 @@ __all__ = ["CPU_VARIANTS", "SOURCES", "TOOLCHAINS", "CpuVariant", "Toolchain", "
 
 _DIRECTORY = Path(__file__).parent
 
-#: Every C and assembly file of the firmware. Files that call each other in loops are linked one after the other: what is
-#: less than 4 KiB apart does not compete for a line of the instruction cache. Soft-float comes after the last of them.
+#: Every C and assembly file of the firmware. Files that call each other in loops are linked one after the other: what
+#: is less than 4 KiB apart does not compete for a line of the instruction cache. Soft-float comes after the last one.
 SOURCES = tuple(
     _DIRECTORY / name
     for name in (
