@@ -41,6 +41,7 @@ class Dut:
     """`module` under test. inputs, outputs: its signals (64 bits at most) by the name they get in the arrays."""
 
     def __init__(self, module: Module, name: str, inputs: dict[str, Signal], outputs: dict[str, Signal]) -> None:
+        assert not inputs.keys() & outputs.keys(), "a name for two signals"
         self._inputs, self._outputs = inputs, outputs
         # Prefixed, since `inside` and `release` are words of Verilog.
         ports = {f"port_{name}": signal for name, signal in (inputs | outputs).items()}

@@ -17,6 +17,8 @@ from pyhost.golden import Chain, Exact, gemm
 from tests.rtl.dut import Dut
 from tests.rtl.jobs import random_codes
 
+pytestmark = [pytest.mark.hardware, pytest.mark.slow]
+
 
 def _config(*operands: str, results: tuple[str, ...] = (), accumulator: str) -> AcceleratorConfig:
     return AcceleratorConfig(

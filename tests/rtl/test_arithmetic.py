@@ -14,6 +14,8 @@ from accel_rtl.round import Rounder
 from pyhost.formats import parse_format
 from tests.rtl.dut import Dut
 
+pytestmark = [pytest.mark.hardware, pytest.mark.slow]
+
 OPERANDS = ("e4m3fn", "e5m2", "e4m3fnuz", "e5m2fnuz", "e3m4", "e2m1fn", "e3m2fn", "e2m3fn", "e4m3nosub", "e4m3fnb9")
 FORMATS = (*OPERANDS, "e5m10", "e8m7", "e8m23", "e5m10nosub")
 SIGNIFICAND_BITS = 33

@@ -9,6 +9,8 @@ from accel_rtl.window import OPERANDS, CursorAction, WindowWalker
 from tests.rtl.dut import Dut
 from tests.rtl.jobs import PADDING, random_window
 
+pytestmark = [pytest.mark.hardware, pytest.mark.slow]
+
 CONFIG = AcceleratorConfig(
     rows=4, columns=6, operand_formats=("e4m3fn", "e5m10", "e8m23"), accumulator="e8m23", chunk=16
 )
@@ -22,8 +24,8 @@ def walker():
     inputs = {f"window_{name}": getattr(window, name) for name, _ in window.layout}
     controls = ("start", "operand", "half", "lines", "count", "major_action", "minor_action", "beat_ready")
     inputs |= {name: getattr(module, name) for name in controls}
-    outputs = {name: getattr(module.beat, name) for name, _ in module.beat.layout}
-    outputs |= {"idle": module.idle, "valid": module.beat_valid}
+    outputs = {f"beat_{name}": getattr(module.beat, name) for name, _ in module.beat.layout}
+    outputs |= {"idle": module.idle, "beat_valid": module.beat_valid}
     return Dut(module, "walker", inputs, outputs)
 
 
@@ -50,10 +52,10 @@ def _fill(walker, window, size, lines, count, actions, rng):
         minor_action=actions[1],
         beat_ready=ready,
     )
-    taken = np.flatnonzero((out["valid"] & ready.astype(np.uint64)) != 0)
-    beats = [{name: int(values[i]) for name, values in out.items()} for i in taken]
+    taken = np.flatnonzero((out["beat_valid"] & ready.astype(np.uint64)) != 0)
+    beats = [{name.removeprefix("beat_"): int(values[i]) for name, values in out.items()} for i in taken]
     assert beats[-1]["last"] and not any(beat["last"] for beat in beats[:-1])
-    assert out["idle"][-1] and not out["valid"][-1]
+    assert out["idle"][-1] and not out["beat_valid"][-1]
     return beats
 
 
