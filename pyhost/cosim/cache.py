@@ -109,8 +109,10 @@ def _build(entry: Path, build: Callable[[Path], None]) -> None:
 def _damage(entry: Path) -> str | None:
     """What is wrong with an entry, or None."""
     try:
-        files: dict[str, str] = json.loads((entry / _MANIFEST).read_text())
+        files = json.loads((entry / _MANIFEST).read_text())
     except (OSError, ValueError):
+        files = None
+    if not isinstance(files, dict):
         return "its manifest is missing or unreadable"
     for name, expected in files.items():
         file = entry / name
