@@ -46,7 +46,7 @@ make_environment() {
 
 # The pip of another Python here, else the wheel in Debian's package, which any user may download.
 pip_from_elsewhere() {
-    "$python" -m pip --python $venv install -q pip 2>/dev/null && return
+    "$python" -m pip --python $venv install -q --no-compile pip 2>/dev/null && return
     has apt-get && has dpkg-deb || return 1
     download=$(mktemp -d)
     (cd "$download" && apt-get -qq download python3-pip-whl && dpkg-deb -x python3-pip-whl_*.deb .) 2>/dev/null &&
@@ -59,9 +59,9 @@ pip_from_elsewhere() {
 need_compiler
 "$venv" -m pip --version >/dev/null 2>&1 || make_environment
 say "installing floatsoc${extra:+[$extra]} into .venv (a minute or two the first time)"
-"$venv" -m pip install -q --disable-pip-version-check -c scripts/constraints.txt -e ".${extra:+[$extra]}" ||
+"$venv" -m pip install -q --no-compile --disable-pip-version-check -c scripts/constraints.txt -e ".${extra:+[$extra]}" ||
     fail "pip could not install the packages; see its message above"
 
 # A peer that the tests compare with is compiled here, for which Python's headers may be missing: then those tests are skipped.
-[ "$extra" != test ] || "$venv" -m pip install -q --disable-pip-version-check -c scripts/constraints.txt -e ".[peers]" >/dev/null 2>&1 ||
+[ "$extra" != test ] || "$venv" -m pip install -q --no-compile --disable-pip-version-check -c scripts/constraints.txt -e ".[peers]" >/dev/null 2>&1 ||
     say "softposit could not be compiled (python3-dev?): the tests against it will be skipped"

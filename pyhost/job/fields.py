@@ -21,6 +21,7 @@ __all__ = [
     "Memory",
     "ModelName",
     "PowerOfTwo",
+    "binary_format",
     "nearest",
 ]
 
@@ -54,14 +55,19 @@ def _write_size(size: int) -> str:
     return f"{size // _UNITS[unit]} {unit}"
 
 
-def _canonical_format(given: str) -> str:
+def binary_format(name: str) -> BinaryFormat:
+    """The format of that name; ValueError where there is none, or hardware and firmware cannot compute in it."""
     try:
-        format_ = parse_format(given)
+        format_ = parse_format(name)
     except FloatsocError as error:
         raise ValueError(str(error)) from error
     if not isinstance(format_, BinaryFormat):
         raise ValueError("hardware and firmware compute in binary formats only (eXmY, eXmYfn, eXmYfnuz)")
-    return format_.name
+    return format_
+
+
+def _canonical_format(given: str) -> str:
+    return binary_format(given).name
 
 
 def _check_accumulator(given: str) -> str:
