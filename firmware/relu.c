@@ -1,44 +1,25 @@
 #include "array.h"
 #include "kernels.h"
 
-/* What passes is a positive number or NaN. */
-static bool passes(const struct array *x, uint32_t code) { return code_order(x->codec, code) > 0; }
-
-/* The format stays: codes are copied, but for what a store would change of infinities and NaNs. */
-static void relu_codes(const struct array *x, const struct array *y, uint32_t overflow) {
-    uint32_t codes[BLOCK];
-    uint32_t largest = overflow == OVERFLOW_SATURATE ? x->codec->largest : x->codec->last;
-    for (uint32_t first = 0; first < x->count; first += BLOCK) {
-        uint32_t count = minimum(BLOCK, x->count - first);
-        array_read(x, first, count, codes);
-        for (uint32_t i = 0; i < count; i++) {
-            int32_t order = code_order(x->codec, codes[i]);
-            codes[i] = order <= 0 ? 0 : order == INT32_MAX ? x->codec->nan : minimum(codes[i], largest);
-        }
-        array_write(y, first, count, codes);
-    }
-}
-
-static void relu_values(const struct array *x, const struct array *y, uint32_t overflow) {
-    float values[BLOCK];
-    for (uint32_t first = 0; first < x->count; first += BLOCK) {
-        uint32_t count = minimum(BLOCK, x->count - first);
-        array_load(x, first, count, values);
-        for (uint32_t i = 0; i < count; i++)
-            if (!passes(x, array_code(x, first + i)))
-                values[i] = 0.0f;
-        array_store(y, first, count, values, overflow);
-    }
+/* Positive, or NaN of either sign: a code in binary32 above +0, or above -infinity. */
+static bool passes(float value) {
+    uint32_t bits = bits_from_float(value);
+    return (int32_t)bits > 0 || bits > (BINARY32_SIGN | BINARY32_INFINITY);
 }
 
 enum plan_error kernel_relu(const struct relu *call) {
     struct array x, y;
     if (!array_open(&x, &call->x) || !array_open(&y, &call->y))
         return ERROR_FORMAT;
-    if (x.codec == y.codec)
-        relu_codes(&x, &y, call->overflow);
-    else
-        relu_values(&x, &y, call->overflow);
+    float values[BLOCK];
+    for (uint32_t first = 0; first < x.count; first += BLOCK) {
+        uint32_t count = minimum(BLOCK, x.count - first);
+        array_load(&x, first, count, values);
+        for (uint32_t i = 0; i < count; i++)
+            if (!passes(values[i]))
+                values[i] = 0.0f;
+        array_store(&y, first, count, values, call->overflow);
+    }
     return ERROR_NONE;
 }
 
@@ -53,7 +34,7 @@ enum plan_error kernel_relu_gradient(const struct relu_gradient *call) {
         array_read(&y, first, count, codes);
         array_read(&y_gradient, first, count, gradients);
         for (uint32_t i = 0; i < count; i++)
-            if (!passes(&y, codes[i]))
+            if (code_order(y.codec, codes[i]) <= 0)
                 gradients[i] = 0;
         array_write(&x_gradient, first, count, gradients);
     }
