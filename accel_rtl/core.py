@@ -3,8 +3,8 @@
 from migen import FSM, If, Module, NextState, NextValue, ResetInserter, Signal
 
 from accel_rtl.array import OuterProductArray, accumulator_class
-from accel_rtl.compute import StepIssuer
 from accel_rtl.config import AcceleratorConfig
+from accel_rtl.issuer import StepIssuer
 from accel_rtl.job import Job
 from accel_rtl.loader import Loader
 from accel_rtl.memory import MemoryMaster
@@ -83,11 +83,11 @@ class Core(Module):
                 counters["busy"].eq(counters["busy"] + 1),
             )
             .Elif(
-                issuer.wait_a | ~running,
+                (running & issuer.wait_a) | state.ongoing("PREPARE") | state.ongoing("CHECK"),
                 counters["wait_a"].eq(counters["wait_a"] + 1),
             )
             .Elif(
-                issuer.wait_b,
+                running & issuer.wait_b,
                 counters["wait_b"].eq(counters["wait_b"] + 1),
             )
             .Else(

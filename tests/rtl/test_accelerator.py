@@ -1,5 +1,7 @@
 """Whole jobs on the bare accelerator: the golden model's bits, whatever memory does, and nothing written besides."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -39,9 +41,19 @@ CONFIGS = {
 }
 
 
+@cache
+def _device(name: str) -> Device:
+    return Device(CONFIGS[name], MEMORY_BYTES)
+
+
 @pytest.fixture(scope="module", params=CONFIGS)
 def device(request):
-    return Device(CONFIGS[request.param], MEMORY_BYTES)
+    return _device(request.param)
+
+
+@pytest.fixture(scope="module")
+def exact_8x8():
+    return _device("8x8_exact")
 
 
 def _run(device: Device, job: Job, **how) -> None:
@@ -94,11 +106,10 @@ def test_any_k(device, k):
         np.testing.assert_array_equal(got, expected)
 
 
-def test_a_stays_for_all_column_tiles():
-    """Beats of a 64 x 64 x 64 product: A once, B once for each of 8 row tiles, D of two bytes once; D written whole."""
-    device = Device(CONFIGS["8x8_exact"], MEMORY_BYTES)
+def test_a_stays_for_all_column_tiles(exact_8x8):
+    """Beats of a 64 x 64 x 64 product: A once, B once for each of 8 row tiles, D of two bytes once."""
     registers = _matrices(64, 64, 64, d_format=2, d_size=2)
-    assert device.run(registers).counters["dma_beats"] == 64 * 64 // 8 * (1 + 8 + 2)
+    assert exact_8x8.run(registers).counters["dma_beats"] == 64 * 64 // 8 * (1 + 8 + 2)
 
 
 def _matrices(m: int, n: int, k: int, *, d_format: int, d_size: int) -> dict[str, int]:
@@ -146,11 +157,6 @@ MALFORMED = [
     ({"c_address": END - 8, "c_format": 0, "c_pitch": 8}, ErrorCode.OPERAND),
     ({"c_address": 8, "c_format": 0, "c_pitch": 8}, ErrorCode.OPERAND),
 ]
-
-
-@pytest.fixture(scope="module")
-def exact_8x8():
-    return Device(CONFIGS["8x8_exact"], MEMORY_BYTES)
 
 
 @pytest.mark.parametrize("change, code", MALFORMED, ids=lambda value: str(value) if isinstance(value, dict) else "")
