@@ -1,5 +1,6 @@
-"""Bits of floats inside Numba kernels, at the width they have (Numba's own operators widen 32-bit integers to 64).
+"""Bits of floats inside Numba kernels, at the width they have.
 
+Numba's own operators widen 32-bit integers to 64, of which a vector holds half as many, and which AVX2 cannot shift.
 Importing this imports Numba.
 """
 
@@ -10,7 +11,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["bit_and", "bit_or", "bits_of", "float_of", "narrowed"]
+__all__ = ["bit_and", "bit_or", "bits_of", "float_of", "minus", "plus", "shift_right"]
 
 _INTEGER = {types.float32: types.int32, types.float64: types.int64}
 _FLOAT = {integer: number for number, integer in _INTEGER.items()}
@@ -39,12 +40,12 @@ def float_of(typing_context: Any, x: Any) -> Any:
     return _reinterpret(_FLOAT, x)
 
 
-def _bitwise(operation: str, x: Any, y: Any) -> Any:
+def _operation(name: str, x: Any, y: Any) -> Any:
     if x not in _FLOAT or x != y:
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return getattr(builder, operation)(*arguments)
+        return getattr(builder, name)(*arguments)
 
     return x(x, y), codegen
 
@@ -52,22 +53,28 @@ def _bitwise(operation: str, x: Any, y: Any) -> Any:
 @intrinsic
 def bit_and(typing_context: Any, x: Any, y: Any) -> Any:
     """x & y of two int32 or two int64."""
-    return _bitwise("and_", x, y)
+    return _operation("and_", x, y)
 
 
 @intrinsic
 def bit_or(typing_context: Any, x: Any, y: Any) -> Any:
     """x | y of two int32 or two int64."""
-    return _bitwise("or_", x, y)
+    return _operation("or_", x, y)
 
 
 @intrinsic
-def narrowed(typing_context: Any, x: Any, like: Any) -> Any:
-    """The low bits of the int64 (or int32) `x` in the type of `like`."""
-    if like not in _FLOAT or x not in _FLOAT:
-        return None
+def plus(typing_context: Any, x: Any, y: Any) -> Any:
+    """x + y of two int32 or two int64, wrapping."""
+    return _operation("add", x, y)
 
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.trunc(arguments[0], context.get_value_type(like)) if x.bitwidth > like.bitwidth else arguments[0]
 
-    return like(x, like), codegen
+@intrinsic
+def minus(typing_context: Any, x: Any, y: Any) -> Any:
+    """x - y of two int32 or two int64, wrapping."""
+    return _operation("sub", x, y)
+
+
+@intrinsic
+def shift_right(typing_context: Any, x: Any, y: Any) -> Any:
+    """x >> y of two int32 or two int64; zeros come in, also for negative x."""
+    return _operation("lshr", x, y)

@@ -12,14 +12,14 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pyhost.formats.binary import BinaryFormat
-from pyhost.formats.bitcast import bit_and, bits_of, float_of, narrowed
+from pyhost.formats.bitcast import bit_and, bit_or, bits_of, float_of, minus, plus, shift_right
 from pyhost.formats.posit import PositFormat
 
 __all__ = ["encode_binary", "encode_posit"]
 
 
 class _Constants(NamedTuple):
-    """A binary format as the integers of lanes with w fraction bits; P are bit patterns of powers of two."""
+    """A binary format as integers of the width of lanes with w fraction bits; P are bit patterns of powers of two."""
 
     magnitude_mask: Any
     exponent_mask: Any
@@ -27,35 +27,52 @@ class _Constants(NamedTuple):
     ceiling: Any  # P beyond the largest finite value
     gap: Any  # what takes P to 2^(w-m) * P
     shift: Any  # w - m
+    offset: Any  # gap + floor >> shift
     smallest: Any  # codes below are written as zero
-    largest: Any  # codes above are written as `beyond`
-    beyond: Any
-    largest_number: Any  # codes above are written as `nan`
+    limit: Any  # codes above are written as this: the largest, or infinity
+    signed_above: Any  # codes up to this have no sign: -1, or 0 where there is no -0
+    largest_number: Any  # patterns above are written as NaN
     nan: Any
-    sign: Any
-    zero_sign: Any
+    sign: Any  # the code's
+    sign_shift: Any  # how far it is from the lanes'
+
+
+@njit(error_model="numpy", inline="always")
+def _place(magnitude, to):  # type: ignore[no-untyped-def]
+    """The place of a magnitude (a bit pattern) on the line of codes, rounded to nearest even, up to `limit`.
+
+    Adding G = 2^(w-m) * P to |x|, P the power of two at the bottom of its binade (floor <= P <= ceiling), rounds
+    |x| / (P * 2^-m) to an integer in the last bits of the sum; P's distance from the floor is the exponent field.
+    """
+    clipped = magnitude if magnitude < to.ceiling else to.ceiling
+    p = bit_and(clipped, to.exponent_mask)
+    p = p if p > to.floor else to.floor
+    total = bits_of(float_of(clipped) + float_of(plus(p, to.gap)))
+    place = plus(minus(total, p), minus(shift_right(p, to.shift), to.offset))
+    return place if place < to.limit else to.limit
 
 
 @njit(cache=True, error_model="numpy")
 def _encode(x, codes, to):  # type: ignore[no-untyped-def]
-    """Adding G = 2^(w-m) * P to |x|, P the power of two at the bottom of its binade (floor <= P <= ceiling), rounds
-    |x| / (P * 2^-m) to an integer in the last bits of the sum; P's distance from the floor is the exponent field.
-    """
-    zero = narrowed(0, to.floor)
     for i in range(x.size):
         bits = bits_of(x[i])
         magnitude = bit_and(bits, to.magnitude_mask)
-        p = bit_and(bits, to.exponent_mask)
-        p = p if p > to.floor else to.floor
-        p = p if p < to.ceiling else to.ceiling
-        g = narrowed(p + to.gap, to.floor)
-        integer = narrowed(bits_of(float_of(magnitude) + float_of(g)) - g, to.floor)
-        code = narrowed(integer + (narrowed(p - to.floor, to.floor) >> to.shift), to.floor)
-        code = code if code >= to.smallest else zero
-        not_a_number = (magnitude > to.exponent_mask) | (code > to.largest_number)
-        code = code if code <= to.largest else to.beyond
-        sign = to.zero_sign if code == 0 else to.sign
-        codes[i] = to.nan if not_a_number else code | (sign if bits < 0 else zero)
+        code = bit_or(_place(magnitude, to), bit_and(shift_right(bits, to.sign_shift), to.sign))
+        codes[i] = code if magnitude <= to.largest_number else to.nan
+
+
+@njit(cache=True, error_model="numpy")
+def _encode_with_gaps(x, codes, to):  # type: ignore[no-untyped-def]
+    """`_encode` for formats without -0 or without subnormals."""
+    zero = minus(to.sign, to.sign)
+    for i in range(x.size):
+        bits = bits_of(x[i])
+        magnitude = bit_and(bits, to.magnitude_mask)
+        place = _place(magnitude, to)
+        place = place if place >= to.smallest else zero
+        sign = bit_and(shift_right(bits, to.sign_shift), to.sign)
+        code = bit_or(place, sign if place > to.signed_above else zero)
+        codes[i] = code if magnitude <= to.largest_number else to.nan
 
 
 def encode_binary(number_format: BinaryFormat, x: NDArray[np.floating], saturate: bool) -> NDArray[np.unsignedinteger]:
@@ -66,30 +83,35 @@ def encode_binary(number_format: BinaryFormat, x: NDArray[np.floating], saturate
     m, bias = number_format.fraction_bits, number_format.bias
     top = int(np.frexp(number_format.max)[1])  # the binade beyond the largest value
     narrow = x.dtype == np.float32 and m < 23 and 1 - bias >= -126 and top + 23 - m <= 127
-    lane, w, lane_bias = (np.int32, 23, 127) if narrow else (np.int64, 52, 1023)
-    largest = number_format.largest_code
-    sign = 1 << (number_format.bits - 1)
-    to_infinity = number_format.has_inf and not saturate
-    to_nan = number_format.style in ("fn", "fnuz") and not saturate
+    lane, number, w, lane_bias = (np.int32, np.float32, 23, 127) if narrow else (np.int64, np.float64, 52, 1023)
+    largest, sign = number_format.largest_code, 1 << (number_format.bits - 1)
+    floor, gap, infinity = (lane_bias + 1 - bias) << w, (w - m) << w, (2 * lane_bias + 1) << w
+    largest_number = infinity
+    if number_format.style in ("fn", "fnuz") and not saturate:
+        last_step = number_format.max - float(number_format.decode([largest - 1])[0])
+        tie = int(number(number_format.max + last_step / 2).view(lane))
+        largest_number = tie - largest % 2  # a tie goes to the even code
     constants = _Constants(
         magnitude_mask=lane(np.iinfo(lane).max),
-        exponent_mask=lane((2 * lane_bias + 1) << w),
-        floor=lane((lane_bias + 1 - bias) << w),
+        exponent_mask=lane(infinity),
+        floor=lane(floor),
         ceiling=lane((lane_bias + top) << w),
-        gap=lane((w - m) << w),
+        gap=lane(gap),
         shift=lane(w - m),
+        offset=lane(gap + (floor >> (w - m))),
         smallest=lane(0 if number_format.subnormals else 1 << m),
-        largest=lane(largest),
-        beyond=lane(number_format.inf_code if to_infinity else largest),
-        largest_number=lane(largest if to_nan else np.iinfo(lane).max),
+        limit=lane(largest + (number_format.has_inf and not saturate)),
+        signed_above=lane(-1 if number_format.style != "fnuz" else 0),
+        largest_number=lane(largest_number),
         nan=lane(number_format.nan_code),
         sign=lane(sign),
-        zero_sign=lane(0 if number_format.style == "fnuz" else sign),
+        sign_shift=lane(np.iinfo(lane).bits - number_format.bits),
     )
     codes = np.empty(x.shape, dtype=number_format.dtype)
     with np.errstate(invalid="ignore"):  # signalling NaNs are as good as any
-        flat = np.ascontiguousarray(x, dtype=np.float32 if narrow else np.float64).reshape(-1)
-    _encode(flat, codes.reshape(-1), constants)
+        flat = np.ascontiguousarray(x, dtype=number).reshape(-1)
+    plain = number_format.subnormals and number_format.style != "fnuz"
+    (_encode if plain else _encode_with_gaps)(flat, codes.reshape(-1), constants)
     return codes
 
 
