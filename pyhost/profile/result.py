@@ -199,6 +199,14 @@ class Result(_Document):
         accelerator = self.job.accelerator
         return accelerator.rows * accelerator.columns if accelerator.enabled else 0
 
+    @property
+    def products(self) -> Totals:
+        """Totals of the matrix products alone."""
+        kernels = [kernel for kernel in self.kernels if kernel.macs]
+        cycles = [kernel.cycles for kernel in kernels]
+        known = sum(c for c in cycles if c is not None) if None not in cycles else None
+        return Totals.of(kernels, cycles=known, elements=self.elements)
+
     def to_frame(self) -> pd.DataFrame:
         """One row a kernel, the accelerator's counters in columns `accelerator.busy`, ...; needs pandas."""
         try:

@@ -15,20 +15,20 @@ def table(
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
     *,
-    footer: Sequence[str] | None = None,
+    footer: Sequence[Sequence[str]] = (),
     wrong: Sequence[bool] = (),
     left: Sequence[int] = (0,),
 ) -> Table:
     """A table without frames; columns that are empty in every row are left out.
 
-    `footer` is a last row under a rule; rows marked `wrong` are red; columns are aligned right but for those of `left`.
+    `footer` are last rows under a rule; rows marked `wrong` are red; columns are aligned right but for those of `left`.
     """
     kept = [column for column in range(len(header)) if any(row[column] for row in rows)]
-    made = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), show_footer=footer is not None)
+    made = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), show_footer=bool(footer))
     for column in kept:
         made.add_column(
             header[column],
-            footer=footer[column] if footer else "",
+            footer="\n".join(row[column] for row in footer),
             justify="left" if column in left else "right",
             no_wrap=column != 0,  # where there is no room, the first column is shortened, never a number
             overflow="ellipsis",

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pyhost.job import GemmJob, Job
-from pyhost.profile import Mismatch, Number, Result, Step, TrainResult, speedups
+from pyhost.profile import Mismatch, Number, Result, Step, Totals, TrainResult, speedups
 from pyhost.report.tables import bar, count, facts, percent, ratio, table, yes
 
 __all__ = ["show", "verdict"]
@@ -75,21 +75,25 @@ def _show_result(result: Result, console: Console) -> None:
 
 def _show_baseline(result: Result, baseline: Result, console: Console) -> None:
     """Cycles with and without the accelerator, kernel by kernel, and the speed-up of the whole step."""
-    cycles, before = result.totals.cycles, baseline.totals.cycles
-    console.print()
-    console.print("In firmware alone:", verdict(baseline))
+    console.print("\nThe same step in firmware alone\n")
+    console.print(verdict(baseline))
     _show_mismatches(baseline.mismatches, console)
     console.print()
+    kernels = speedups(result, baseline)
     console.print(
         table(
             ("kernel", "firmware alone", "accelerator", "speed-up"),
-            [
-                (row.name, count(row.baseline_cycles), count(row.cycles), f"{row.factor:,.1f} x")
-                for row in speedups(result, baseline)
+            [_speedup(kernel.name, kernel.baseline_cycles, kernel.cycles) for kernel in kernels],
+            footer=[
+                _speedup("matrix products", baseline.products.cycles, result.products.cycles),
+                _speedup("step", baseline.totals.cycles, result.totals.cycles),
             ],
-            footer=("step", count(before), count(cycles), f"{before / cycles:,.1f} x" if cycles and before else ""),
         )
     )
+
+
+def _speedup(name: str, before: int | None, cycles: int | None) -> tuple[str, ...]:
+    return name, count(before), count(cycles), f"{before / cycles:,.1f} x" if before and cycles else ""
 
 
 def _show_training(result: TrainResult, console: Console) -> None:
@@ -139,11 +143,14 @@ def _kernel_table(result: Result, console: Console) -> Table:
     totals = result.totals
 
     def share(cycles: int | None) -> str:
-        return (
-            f"{bar(cycles / totals.cycles, console, 4)} {cycles / totals.cycles:5.1%}"
-            if cycles and totals.cycles
-            else ""
-        )
+        if not cycles or not totals.cycles:
+            return ""
+        return f"{bar(cycles / totals.cycles, console, 4)} {cycles / totals.cycles:5.1%}"
+
+    def total(name: str, of: Totals, equal: str = "") -> tuple[str, ...]:
+        costs = (ratio(of.macs_per_cycle), percent(of.utilization))
+        part = share(of.cycles) if of is not totals else ""
+        return name, count(of.cycles), part, count(of.macs), *costs, equal
 
     return table(
         ("kernel", "cycles", "share", "MACs", "a cycle", "array", "exact"),
@@ -159,15 +166,7 @@ def _kernel_table(result: Result, console: Console) -> Table:
             )
             for kernel in result.kernels
         ],
-        footer=(
-            "step",
-            count(totals.cycles),
-            "",
-            count(totals.macs),
-            ratio(totals.macs_per_cycle),
-            percent(totals.utilization),
-            yes(result.bit_exact),
-        ),
+        footer=[total("matrix products", result.products), total("step", totals, yes(result.bit_exact))],
         wrong=[kernel.bit_exact is False for kernel in result.kernels],
     )
 

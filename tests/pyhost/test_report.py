@@ -202,15 +202,16 @@ def test_a_mismatch_is_named_with_both_codes_and_values():
         "expected code 0x3f800000, value 1.0",
         "actual code 0x7fc00000, value nan",
     ]
+    assert lines[-2].split() == ["matrix", "products", "100", "▎", "6.7%", "512", "5.12", "12%"]
     assert lines[-1].split() == ["step", "1,500", "512", "0.341", "12%", "NO"]
 
 
 def test_the_baseline_shows_both_counts_and_the_speedup():
     lines = shown(result(baseline=result(on_accelerator=False)))
     assert max(map(len, lines)) <= 80
-    tail = [line.split() for line in lines[-5:]]
+    tail = [line.split() for line in lines[-6:]]
     assert ["dense1.forward", "5,120", "100", "51.2", "x"] in tail
-    assert tail[-1] == ["step", "6,500", "1,500", "4.3", "x"]
+    assert tail[-2:] == [["matrix", "products", "5,120", "100", "51.2", "x"], ["step", "6,500", "1,500", "4.3", "x"]]
 
 
 def test_columns_without_content_are_left_out():
