@@ -123,8 +123,8 @@ def encode_posit(number_format: PositFormat, x: NDArray[np.floating], saturate: 
     _encode_posit(
         flat,
         codes.reshape(-1),
-        number_format.width,
-        number_format.es,
+        np.int64(number_format.width),
+        np.int64(number_format.es),
         number_format.min_normal,
         number_format.max,
         infinity,
@@ -136,6 +136,8 @@ def encode_posit(number_format: PositFormat, x: NDArray[np.floating], saturate: 
 def _encode_posit(x, codes, width, es, smallest, largest, infinity):  # type: ignore[no-untyped-def]
     """`PositFormat._position`, without branches."""
     one = np.int64(1)
+    zero = np.int64(0)
+    lowest = np.int64(1 << 10)  # takes exponents above zero, where a shift to the right is cheap
     body_bits = width - one
     mask = (one << width) - 1
     nar = one << body_bits
@@ -145,18 +147,18 @@ def _encode_posit(x, codes, width, es, smallest, largest, infinity):  # type: ig
         clipped = magnitude if magnitude > smallest else smallest
         clipped = clipped if clipped < largest else largest
         pattern = bits_of(clipped)
-        exponent = (pattern >> 52) - 1023
-        regime = exponent >> es
+        exponent = shift_right(pattern, 52 * one) - 1023
+        regime = shift_right(exponent + lowest, es) - shift_right(lowest, es)
         run = regime if regime >= 0 else -regime - 1  # and one more, and the end
         ones = ((2 * one << run) - 1) << 1 if regime >= 0 else one
         tail = ((exponent - (regime << es)) << 52) | (pattern & ((one << 52) - 1))
         kept = body_bits - run - 2
-        room = kept if kept > 0 else 0 * one
+        room = kept if kept > 0 else zero
         dropped = es + 52 - room
-        low = (ones << room if kept >= 0 else ones >> 1) | (tail >> dropped)
+        low = (ones << room if kept >= 0 else shift_right(ones, one)) | shift_right(tail, dropped)
         rest = tail & ((one << dropped) - 1)
         code = low + np.int64(rest + (low & 1) > one << (dropped - 1))
-        code = code if magnitude > 0 else 0 * one
+        code = code if magnitude > 0 else zero
         code = code if magnitude < np.inf else infinity
         code = code if value >= 0 else -code & mask
         codes[i] = code if magnitude <= np.inf else nar

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from pyhost.formats.bitcast import bit_and, bit_or, bits_of, float_of
+from pyhost.formats.bitcast import bit_and, bit_or, bits_of, float_of, shift_right
 
 __all__ = ["BLOCK", "Constants", "Draws", "chain", "chain_stochastic", "chain_to_odd"]
 
@@ -121,8 +121,10 @@ def chain_to_odd(a, b, acc, to):  # type: ignore[no-untyped-def]
                 inexact = np.int64(error < 0) | np.int64(error > 0)
                 bits = bits_of(nearest)
                 overshot = np.int64((bits ^ bits_of(error)) < 0) & inexact
-                bits = (bits - overshot) | inexact
-                s = float_of(bits)
+                row[j] = float_of((bits - overshot) | inexact)
+            for j in range(columns):
+                s = row[j]
+                bits = bits_of(s)
                 binade = float_of(bits & to.exponent_mask)
                 binade = binade if binade > to.min_normal else to.min_normal
                 g = binade * to.magic
@@ -154,9 +156,11 @@ def chain_stochastic(a, b, acc, to, draws, inexact):  # type: ignore[no-untyped-
     columns = b.shape[1]
     kept = ~((np.int64(1) << to.dropped_bits) - 1)
     any_sign = ~to.magnitude_mask
-    down = np.uint32(32 - draws.bits)
-    up = np.int64(to.dropped_bits - draws.bits)
+    zero = -0.0 if to.sign_mask else 0.0  # what, added, leaves -0 or makes it +0
+    drawn = np.uint32(~((1 << (32 - draws.bits)) - 1))  # the bits of a word that count
+    to_fraction = np.int64(52 - to.dropped_bits)
     elements = np.empty(columns, dtype=np.uint32)
+    random = np.empty(columns, dtype=np.uint32)
     for i in range(rows):
         row = acc[i]
         for j in range(columns):
@@ -166,6 +170,8 @@ def chain_stochastic(a, b, acc, to, draws, inexact):  # type: ignore[no-untyped-
             other = b[k]
             word = draws.depths[k]
             for j in range(columns):
+                random[j] = _scramble(np.uint32(elements[j] + word)) & drawn
+            for j in range(columns):
                 addend = row[j]
                 product = x * other[j]
                 s = addend + product
@@ -173,14 +179,16 @@ def chain_stochastic(a, b, acc, to, draws, inexact):  # type: ignore[no-untyped-
                 if inexact:
                     back = s - addend
                     error = (addend - (s - back)) + (product - back)
-                    wrong_side = ((error < 0) & (s > 0)) | ((error > 0) & (s < 0))
-                    bits = bits - np.int64(wrong_side)
+                    bits = bits - (np.int64((bits ^ bits_of(error)) < 0) & np.int64(error != 0))
+                row[j] = float_of(bits)
+            for j in range(columns):
+                s = row[j]
+                bits = bits_of(s)
                 magnitude = float_of(bits & to.magnitude_mask)
                 lift = to.min_normal if magnitude < to.min_normal else 0.0
                 lifted = magnitude + lift
                 line = bits_of(lifted) - np.int64(lifted - lift > magnitude)
-                random = np.int64(_scramble(np.uint32(elements[j] + word)) >> down) << up
-                rounded = float_of((line + random) & kept) - lift
-                sign = bits & (any_sign if rounded > 0 else to.sign_mask)
-                signed = float_of(bits_of(rounded) | sign)
+                below = shift_right(np.int64(random[j]) << 20, to_fraction)
+                rounded = float_of((line + below) & kept) - lift
+                signed = float_of(bits_of(rounded) | (bits & any_sign)) + zero
                 row[j] = signed if rounded <= to.largest else s * to.beyond
