@@ -11,7 +11,7 @@ static uint32_t fixed_bits(const struct codec *codec) { return largest_shift(cod
 
 COLD bool exact_prepare(struct exact *exact, const struct codec *a, const struct codec *b, const struct codec *c) {
     uint32_t a_bits = fixed_bits(a), b_bits = fixed_bits(b), product_bits = a_bits + b_bits;
-    if (product_bits + 11 <= 63 && (a_bits <= 30 || b_bits <= 30)) {
+    if (product_bits + LINE_BITS <= 63 && (a_bits <= 30 || b_bits <= 30)) {
         exact->a_form = a_bits <= 30 ? FORM_FIXED : FORM_WIDE;
         exact->b_form = b_bits <= 30 ? FORM_FIXED : FORM_WIDE;
     } else {

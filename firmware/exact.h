@@ -4,8 +4,9 @@
 
 #include "operand.h"
 
-/* Most elements of a line: sums of so many products need 11 bits more than a product. */
-#define LINE_LIMIT 2048
+/* Most elements of a line: sums of so many products need LINE_BITS more than a product. */
+#define LINE_BITS 11
+#define LINE_LIMIT (1 << LINE_BITS)
 
 /*
  * Where the products of a line and their sum fit 64 bits, elements are fixed-point

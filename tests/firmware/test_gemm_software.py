@@ -15,6 +15,7 @@ SEED = 271828
 CHAINS = ("e8m23", "e5m10", "e8m7", "e4m3fn", "e4m3fnuz", "e5m10nosub", "e2m3fn", "e3m4")
 OPERANDS = [("e4m3fn", "e4m3fn"), ("e4m3fn", "e5m2"), ("e5m2", "e5m2"), ("e3m4", "e2m1fn"), ("e5m10", "e5m10")]
 OPERANDS += [("e8m7", "e8m7"), ("e8m23", "e8m23"), ("e5m2fnuz", "e8m10"), ("e8m23", "e4m3fn"), ("e4m3nosub", "e5m2b40")]
+OPERANDS += [("e8m23b200", "e5m2b-200"), ("e8m23b-40", "e8m20b270")]
 
 NOT_IN_BINARY32 = [("e8m7", "e8m7"), ("e8m10", "e8m10"), ("e6m17", "e6m9"), ("e5m10", "e5m10")]
 NOT_IN_BINARY32 += [("e5m4b90", "e5m5b90")]
