@@ -78,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
+    click.echo("floatsoc: terminated", err=True)
     sys.exit(128 + number)
 
 

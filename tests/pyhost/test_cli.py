@@ -126,8 +126,10 @@ def test_an_unwritable_runs_directory_is_one_line(floatsoc, tmp_path):
     assert "cannot write the run directory" in err
 
 
-@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_is_one_line_and_leaves_nothing(tmp_path, number, expected):
+@pytest.mark.parametrize(
+    ("number", "status", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_an_interrupt_is_one_line_and_leaves_nothing(tmp_path, number, status, word):
     command = [sys.executable, "-c", "from pyhost.cli import main; main()", "train", *SMALL, "--steps", "1000000"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
@@ -137,7 +139,8 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(tmp_path, number, expected)
         out, err = process.communicate(timeout=20)
     finally:
         process.kill()
-    assert process.returncode == expected, first + err
+    assert process.returncode == status, first + err
+    assert err.splitlines()[-1] == f"floatsoc: {word}"
     assert "Traceback" not in err
     assert out == ""
     assert not list(tmp_path.iterdir())
