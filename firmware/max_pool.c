@@ -9,13 +9,11 @@ struct windows {
 /* Index of the winner of `count` neighbouring channels' windows, the first of which begins at `first`. */
 static void find_winners(const struct windows *windows, uint32_t first, uint32_t count, uint32_t winners[BLOCK]) {
     int32_t largest[BLOCK];
-    uint32_t codes[BLOCK];
     for (uint32_t row = 0; row < windows->window; row++)
         for (uint32_t column = 0; column < windows->window; column++) {
             uint32_t index = first + (row * windows->width + column) * windows->channels;
-            array_read(&windows->x, index, count, codes);
             for (uint32_t i = 0; i < count; i++) {
-                int32_t order = code_order(windows->x.codec, codes[i]);
+                int32_t order = code_order(windows->x.codec, array_code(&windows->x, index + i));
                 if ((row == 0 && column == 0) || order > largest[i]) {
                     largest[i] = order;
                     winners[i] = index + i;
