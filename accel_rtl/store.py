@@ -72,7 +72,7 @@ class Store(Module):
 
     def _select(self, config: AcceleratorConfig, tiles: TileWalk) -> tuple[Record, list[Signal]]:
         """Pick one element a cycle: its words, its address, and whether its row ends."""
-        row, column = Signal(max=config.rows), Signal(max=config.columns)
+        row, column = Signal(index_bits(config.rows)), Signal(index_bits(config.columns))
         draining, self.room, go = Signal(), Signal(), Signal()
         # Byte offsets from D's start: of the tile band's first row, of this row, and within the row.
         band, line, next_line, start, offset = (Signal(ADDRESS_BITS) for _ in range(5))

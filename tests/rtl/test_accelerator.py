@@ -222,3 +222,16 @@ def test_c_may_be_d(exact_8x8):
     assert device.run(registers, stall=0.2).error == ErrorCode.NONE
     expected = gemm(a, b, c, a_format=f, b_format=f, c_format=f, d_format=f)
     np.testing.assert_array_equal(device.bytes[place : place + m * n].reshape(m, n), expected)
+
+
+@pytest.mark.parametrize("scale", [512, 1023, 1024, (1 << 31) - 1, -512, -1023, -1024, -(1 << 31)])
+def test_any_scale_is_as_good_as_a_large_one(exact_8x8, scale):
+    device = exact_8x8
+    rng = np.random.default_rng(11)
+    f, d_format = parse_format("e4m3fn"), parse_format("e8m23")
+    a, b = (f.encode(rng.integers(-8, 9, (8, 8)) / 8) for _ in range(2))
+    device.bytes[:64], device.bytes[64:128] = a.reshape(-1), b.reshape(-1)
+    registers = _matrices(8, 8, 8, d_format=3, d_size=4) | {"scale": scale}
+    assert device.run(registers).error == ErrorCode.NONE
+    expected = gemm(a, b, a_format=f, b_format=f, d_format=d_format, scale=max(-512, min(512, scale)))
+    np.testing.assert_array_equal(device.bytes[128 : 128 + 256].view(np.uint32).reshape(8, 8), expected)
