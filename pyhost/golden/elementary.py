@@ -1,6 +1,6 @@
-"""The project's own exp and log in binary32: the NumPy twin of firmware/elementary.c, operation by operation.
+"""The project's own exp, log and rsqrt in binary32: the NumPy twin of firmware/elementary.c, operation by operation.
 
-Both are defined by the operations they do: every one rounds to binary32, nearest even, in the order written. So C
+They are defined by the operations they do: every one rounds to binary32, nearest even, in the order written. So C
 and NumPy give the same bits on any machine, which no libm promises. The constants and the error bounds are
 explained in firmware/elementary.c; the largest error over all arguments is below one unit in the last place.
 """
@@ -8,7 +8,7 @@ explained in firmware/elementary.c; the largest error over all arguments is belo
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["exp", "log"]
+__all__ = ["exp", "log", "rsqrt"]
 
 Float32Array = NDArray[np.float32]
 
@@ -26,6 +26,8 @@ _LOG_COEFFICIENTS = tuple(np.float32(float.fromhex(c)) for c in ("0x1.31e03cp-2"
 _SQRT_HALF_BITS = np.uint32(0x3F3504F3)
 _ONE_BITS = np.uint32(0x3F800000)
 _FRACTION_MASK = np.uint32(0x7FFFFF)
+_RSQRT_GUESS_BITS = np.uint32(0x5F3759DF)
+_SHORT_MASK = np.uint32(0xFFFFF000)
 
 
 def exp(x: Float32Array) -> Float32Array:
@@ -82,6 +84,32 @@ def log(x: Float32Array) -> Float32Array:
 
     y = np.where(x == 0, np.float32(-np.inf), y)
     y = np.where(x == np.inf, x, y)
+    return np.where((x < 0) | np.isnan(x), np.float32(np.nan), y).astype(np.float32)
+
+
+def rsqrt(x: Float32Array) -> Float32Array:
+    """1 / sqrt(x) of a binary32 array of any shape: 2^-k / sqrt(m), x = 4^k * m, m from 1 to 4.
+
+    +-0 gives the infinity of its sign, +inf gives +0, a negative number or NaN the canonical NaN.
+    """
+    x = np.asarray(x, dtype=np.float32)
+    # Outside the positive finite numbers the result is selected at the end.
+    inside = np.where((x > 0) & np.isfinite(x), x, np.float32(1.0))
+
+    subnormal = inside < np.float32(2.0**-126)
+    bits = (inside * np.where(subnormal, np.float32(2.0**24), np.float32(1.0))).view(np.uint32)
+    k = ((bits >> np.uint32(23)).astype(np.int32) - np.int32(127)) >> 1
+    m = (bits - (k << np.int32(24)).view(np.uint32)).view(np.float32)
+
+    y = (_RSQRT_GUESS_BITS - (m.view(np.uint32) >> np.uint32(1))).view(np.float32)
+    y = y * (np.float32(1.5) - (np.float32(0.5) * m) * y * y)
+    y = (y.view(np.uint32) & _SHORT_MASK).view(np.float32)
+    e = np.float32(1.0) - m * (y * y)
+    y = y + y * (e * (np.float32(0.5) + e * (np.float32(0.375) + e * np.float32(0.3125))))
+    y = y * _power_of_two(np.where(subnormal, np.int32(12), np.int32(0)) - k)
+
+    y = np.where(x == 0, np.copysign(np.float32(np.inf), x), y)
+    y = np.where(x == np.inf, np.float32(0.0), y)
     return np.where((x < 0) | np.isnan(x), np.float32(np.nan), y).astype(np.float32)
 
 

@@ -40,3 +40,8 @@ void log_all(const float *x, float *y, uint32_t count) {
     for (uint32_t i = 0; i < count; i++)
         y[i] = binary32_log(x[i]);
 }
+
+void rsqrt_all(const float *x, float *y, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        y[i] = binary32_rsqrt(x[i]);
+}

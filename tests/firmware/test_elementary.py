@@ -1,4 +1,4 @@
-"""exp and log: error bounds against binary64, specials, and the same bits in C and in NumPy."""
+"""exp, log and rsqrt: error bounds against binary64, specials, and the same bits in C and in NumPy."""
 
 import ctypes
 
@@ -30,7 +30,7 @@ def same_bits(x, y):
     return np.where(np.isnan(x), np.isnan(y), x.view(np.uint32) == y.view(np.uint32))
 
 
-@pytest.mark.parametrize("name", ["exp", "log"])
+@pytest.mark.parametrize("name", ["exp", "log", "rsqrt"])
 def test_c_and_numpy_agree(native, name):
     x = arguments()
     y = np.empty_like(x)
@@ -62,15 +62,28 @@ def test_log_error():
     assert (np.abs(y[positive] - exact) / ulp(exact)).max() < 0.9
 
 
+def test_rsqrt_error():
+    """Everything is scaled by powers of four, so two binades are exhaustive; the sample crosses the whole range."""
+    two_binades = np.arange(0x3F800000, 0x40800000, dtype=np.uint32).view(np.float32)
+    sampled = arguments()
+    for x in (two_binades, sampled[(sampled > 0) & np.isfinite(sampled)]):
+        exact = 1 / np.sqrt(x.astype(np.float64))
+        assert (np.abs(elementary.rsqrt(x) - exact) / ulp(exact)).max() < 0.76
+    powers_of_four = np.ldexp(np.float32(1), np.arange(-148, 128, 2))
+    assert elementary.rsqrt(powers_of_four).tolist() == np.ldexp(1.0, -np.arange(-148, 128, 2) // 2).tolist()
+
+
 def test_specials():
     nan, inf = np.float32(np.nan), np.float32(np.inf)
     zero = np.float32(0.0)
     assert elementary.exp(np.array([inf, -inf, zero, -zero])).tolist() == [np.inf, 0.0, 1.0, 1.0]
     assert elementary.log(np.array([inf, zero, -zero, np.float32(1)])).tolist() == [np.inf, -np.inf, -np.inf, 0.0]
-    for result in (elementary.exp(np.array([nan, -nan])), elementary.log(np.array([nan, np.float32(-1), -inf]))):
+    assert elementary.rsqrt(np.array([inf, zero, -zero, np.float32(1)])).tolist() == [0.0, np.inf, -np.inf, 1.0]
+    outside = np.array([nan, np.float32(-1), -inf])
+    for result in (elementary.exp(np.array([nan, -nan])), elementary.log(outside), elementary.rsqrt(outside)):
         assert set(result.view(np.uint32).tolist()) == {0x7FC00000}
 
 
 def test_shape_is_kept():
     x = np.ones((2, 3, 4), np.float32)
-    assert elementary.exp(x).shape == elementary.log(x).shape == x.shape
+    assert elementary.exp(x).shape == elementary.log(x).shape == elementary.rsqrt(x).shape == x.shape
