@@ -89,8 +89,7 @@ def train(output: Output, /, job: str | None, changes: tuple[str, ...], **option
     with output.progress() as progress:
 
         def stepped(step: Step) -> None:
-            if progress.due:
-                progress(f"step {step.step + 1} of {options['steps']}, loss {step.loss:.4f}")
+            progress.reach(f"{step.step + 1} of {options['steps']} steps, loss {step.loss:.4f}")
 
         progress(f"training for {options['steps']} steps")
         result = train_job(

@@ -11,6 +11,9 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 __all__ = ["Progress"]
 
+_OFTEN, _SELDOM = 0.1, 5.0
+"""Seconds between lines of a loop, on a terminal and in a log."""
+
 
 class Progress:
     """Call it with what begins now: `progress("verilating the SoC")`.
@@ -25,21 +28,25 @@ class Progress:
         live = console.is_terminal and not quiet
         self._display = Display(*columns, console=console, transient=True) if live else None
         self._quiet = quiet
+        self._reached = ""
         self._start = self._last = time.monotonic()
-
-    @property
-    def due(self) -> bool:
-        """Whether the last line is old enough for another that only counts: for loops, lest they flood a log."""
-        return time.monotonic() - self._last > (0.1 if self._display else 5.0)
 
     def __call__(self, what: str) -> None:
         self._last = time.monotonic()
+        what = f"{self._reached}: {what}" if self._reached else what
         if self._display:
             for task in self._display.task_ids:
                 self._display.remove_task(task)
             self._display.add_task(what, total=None)
         elif not self._quiet:
             print(f"[{self._last - self._start:6.1f} s] {what}", file=sys.stderr, flush=True)
+
+    def reach(self, where: str) -> None:
+        """Say how far a loop is: from now on in front of every line, and by itself where there has been none for long."""
+        self._reached = ""
+        if time.monotonic() - self._last > (_OFTEN if self._display else _SELDOM):
+            self(where)
+        self._reached = where
 
     def __enter__(self) -> Self:
         if self._display:
