@@ -42,7 +42,7 @@ class Progress:
             print(f"[{self._last - self._start:6.1f} s] {what}", file=sys.stderr, flush=True)
 
     def reach(self, where: str) -> None:
-        """Say how far a loop is: from now on in front of every line, and by itself where there has been none for long."""
+        """Say how far a loop is: in front of every line from now on, and by itself if there was none for some time."""
         self._reached = ""
         if time.monotonic() - self._last > (_OFTEN if self._display else _SELDOM):
             self(where)
