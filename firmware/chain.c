@@ -16,10 +16,9 @@ COLD void chain_prepare(struct chain *chain, const struct codec *codec, const st
     chain->form = codec_is_binary32(codec) && products_fit(a, b) ? FORM_FLOAT : FORM_CHAIN;
 }
 
-void chain_begin(struct chain *chain, struct number c) {
-    if (c.class == NUMBER_FINITE && c.significand == 0)
-        c.negative = 0;
-    chain->sum = number_encode(chain->codec, c, OVERFLOW_IEEE);
+void chain_begin(struct chain *chain, const struct number *c) {
+    bool zero = !c || (c->class == NUMBER_FINITE && c->significand == 0); /* +0 + -0 = +0 */
+    chain->sum = zero ? 0 : number_encode(chain->codec, *c, OVERFLOW_IEEE);
 }
 
 static uint64_t shift_right_sticky(uint64_t value, uint32_t shift) {

@@ -13,8 +13,8 @@ struct chain {
 /* Chooses the form of elements for a chain in `codec` and operands in the formats of A and B. */
 void chain_prepare(struct chain *chain, const struct codec *codec, const struct codec *a, const struct codec *b);
 
-/* Start with round(+0 + C), or with +0. */
-void chain_begin(struct chain *chain, struct number c);
+/* Start with round(+0 + C), or with +0 for NULL. */
+void chain_begin(struct chain *chain, const struct number *c);
 
 /* Add the products of two lines, one after the other. */
 void chain_accumulate(struct chain *chain, const struct line *a, const struct line *b);

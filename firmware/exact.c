@@ -1,5 +1,8 @@
 #include "exact.h"
 
+/* Loops stay apart: they share the instruction cache, and registers to save, with nothing that they do not need. */
+#define NOINLINE __attribute__((noinline))
+
 /* Buckets between the halves of a product. */
 #define HALF_PRODUCT (32 / GRAIN)
 
@@ -38,28 +41,30 @@ static void add(struct exact *exact, uint32_t place, int64_t value) {
 }
 
 /* Move to the buckets what there is so far. */
-static void use_buckets(struct exact *exact) {
+static NOINLINE void use_buckets(struct exact *exact) {
     exact->in_buckets = true;
     for (uint32_t i = 0; i < exact->count; i++)
         exact->bucket[i] = 0;
-    if (exact->c.significand) {
-        uint32_t shift = (uint32_t)(exact->c.exponent - exact->origin);
-        int64_t significand = (int64_t)exact->c.significand << (shift % GRAIN);
-        exact->bucket[shift / GRAIN] = exact->c.negative ? -significand : significand;
-    }
     add(exact, 0, exact->sum);
 }
 
-void exact_begin(struct exact *exact, struct number c) {
-    exact->c = exact->special = c;
+void exact_begin(struct exact *exact, const struct number *c) {
+    exact->special.class = NUMBER_FINITE;
     exact->sum = 0;
     exact->in_buckets = false;
-    if (c.class == NUMBER_FINITE && (c.significand || exact->a_form == FORM_BUCKET))
+    if (c || exact->a_form == FORM_BUCKET)
         use_buckets(exact);
+    if (!c)
+        return;
+    exact->special = *c;
+    if (c->class == NUMBER_FINITE) {
+        uint32_t shift = (uint32_t)(c->exponent - exact->origin);
+        int64_t significand = (int64_t)c->significand << (shift % GRAIN);
+        exact->bucket[shift / GRAIN] = c->negative ? -significand : significand;
+    }
 }
 
-/* Not inlined: the loops share the instruction cache with what is done around them. */
-static __attribute__((noinline)) int64_t sum_fixed(const uint32_t *a, const uint32_t *b, uint32_t count) {
+static NOINLINE int64_t sum_fixed(const uint32_t *a, const uint32_t *b, uint32_t count) {
     int64_t sum = 0;
 #pragma GCC unroll 4
     for (; count; count--)
@@ -68,7 +73,7 @@ static __attribute__((noinline)) int64_t sum_fixed(const uint32_t *a, const uint
 }
 
 /* `wide` has two words an element. */
-static __attribute__((noinline)) int64_t sum_wide(const uint32_t *fixed, const uint32_t *wide, uint32_t count) {
+static NOINLINE int64_t sum_wide(const uint32_t *fixed, const uint32_t *wide, uint32_t count) {
     uint64_t sum = 0;
 #pragma GCC unroll 4
     for (; count; count--, fixed++, wide += 2)
@@ -82,24 +87,32 @@ static int64_t sum_line(const struct exact *exact, const uint32_t *a, const uint
     return exact->a_form == FORM_WIDE ? sum_wide(b, a, count) : sum_wide(a, b, count);
 }
 
-void exact_accumulate(struct exact *exact, const struct line *a_line, const struct line *b_line) {
-    const uint32_t *a = a_line->words, *b = b_line->words;
-    uint32_t count = a_line->count;
+static NOINLINE void add_products(struct exact *exact, const uint32_t *a, const uint32_t *b, uint32_t count) {
+    for (; count; count--, a += 2, b += 2)
+        add(exact, a[1] + b[1], (int64_t)(int32_t)a[0] * (int32_t)b[0]);
+}
 
-    if (a_line->special || b_line->special) {
-        /* A product with an infinity or a NaN is one, too: no finite product matters any more. */
-        for (; count; count--, a += form_words(exact->a_form), b += form_words(exact->b_form))
-            exact->special =
-                number_add_special(exact->special, element_class(a, exact->a_form), element_class(b, exact->b_form));
+/* A product with an infinity or a NaN is one, too: no finite product matters any more. */
+COLD static void add_special(struct exact *exact, const uint32_t *a, const uint32_t *b, uint32_t count) {
+    for (; count; count--, a += form_words(exact->a_form), b += form_words(exact->b_form))
+        exact->special =
+            number_add_special(exact->special, element_class(a, exact->a_form), element_class(b, exact->b_form));
+}
+
+void exact_accumulate(struct exact *exact, const struct line *a, const struct line *b) {
+    if (a->special || b->special) {
+        add_special(exact, a->words, b->words, a->count);
     } else if (exact->a_form == FORM_BUCKET) {
-        for (; count; count--, a += 2, b += 2)
-            add(exact, a[1] + b[1], (int64_t)(int32_t)a[0] * (int32_t)b[0]);
-    } else if (a_line->first == 0 && !exact->in_buckets) {
-        exact->sum = sum_line(exact, a, b, count);
+        add_products(exact, a->words, b->words, a->count);
     } else {
+        int64_t sum = sum_line(exact, a->words, b->words, a->count);
+        if (a->first == 0 && !exact->in_buckets) {
+            exact->sum = sum;
+            return;
+        }
         if (!exact->in_buckets)
             use_buckets(exact);
-        add(exact, 0, sum_line(exact, a, b, count));
+        add(exact, 0, sum);
     }
 }
 

@@ -26,7 +26,6 @@ struct exact {
     int32_t origin;        /* that much below it, in whole grains, that C is a multiple of 2^origin */
     uint32_t product;      /* bucket of a product's unit */
     uint32_t count;        /* of buckets */
-    struct number c;       /* the first addend */
     struct number special; /* the sum of infinities and NaNs, if there were any */
     int64_t sum;           /* of a first line in fixed point, while the buckets are not in use */
     bool in_buckets;
@@ -36,8 +35,8 @@ struct exact {
 /* Chooses forms of elements, and buckets, for the formats of A, B and C (NULL: no C). False if they are too many. */
 bool exact_prepare(struct exact *exact, const struct codec *a, const struct codec *b, const struct codec *c);
 
-/* Start with C, or with a zero. */
-void exact_begin(struct exact *exact, struct number c);
+/* Start with C, or with zero for NULL. */
+void exact_begin(struct exact *exact, const struct number *c);
 
 /* Add the products of two lines. */
 void exact_accumulate(struct exact *exact, const struct line *a, const struct line *b);

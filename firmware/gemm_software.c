@@ -24,19 +24,23 @@ static void *matrix_element(const struct matrix *matrix, uint32_t row, uint32_t 
     return (void *)(uintptr_t)(matrix->address + row * matrix->pitch + column * bytes);
 }
 
-static struct number load_c(const struct gemm *gemm, const struct codec *codec, uint32_t row, uint32_t column) {
-    if (!codec)
-        return (struct number){.class = NUMBER_FINITE};
-    return number_decode(codec, element_read(matrix_element(&gemm->c, row, column, codec->bytes), codec->bytes, 0));
-}
-
-/* One element of C + A B. `chunk`: how much of k lines hold at once. */
-static struct number multiply_lines(const struct gemm *gemm, bool in_chain, struct number c, struct line *a_line,
-                                    uint32_t row, uint32_t column, uint32_t chunk) {
+/* Start the accumulator with C[row, column]; `codec` is C's, NULL where there is none. */
+static void begin(const struct gemm *gemm, bool in_chain, const struct codec *codec, uint32_t row, uint32_t column) {
+    struct number addend, *c = 0;
+    if (codec) {
+        const void *element = matrix_element(&gemm->c, row, column, codec->bytes);
+        addend = number_decode(codec, element_read(element, codec->bytes, 0));
+        c = &addend;
+    }
     if (in_chain)
         chain_begin(&chain, c);
     else
         exact_begin(&exact, c);
+}
+
+/* Add A[row, :] * B[:, column]. `chunk`: how much of k lines hold at once. */
+static struct number accumulate(const struct gemm *gemm, bool in_chain, struct line *a_line, uint32_t row,
+                                uint32_t column, uint32_t chunk) {
     for (uint32_t first = 0; first < gemm->k; first += chunk) {
         uint32_t count = minimum(chunk, gemm->k - first);
         line_load(a_line, &gemm->a, &a_decoder, row, first, count);
@@ -90,8 +94,8 @@ enum plan_error gemm_software(const struct gemm *gemm) {
     for (uint32_t first = 0; first < gemm->m; first += rows)
         for (uint32_t column = 0; column < gemm->n; column++)
             for (uint32_t row = first; row < minimum(gemm->m, first + rows); row++) {
-                struct number c = load_c(gemm, c_codec, row, column);
-                struct number sum = multiply_lines(gemm, in_chain, c, &a_lines[row - first], row, column, chunk);
+                begin(gemm, in_chain, c_codec, row, column);
+                struct number sum = accumulate(gemm, in_chain, &a_lines[row - first], row, column, chunk);
                 sum.exponent += gemm->scale;
                 element_write(matrix_element(&gemm->d, row, column, d_codec->bytes), d_codec->bytes, 0,
                               number_encode(d_codec, sum, gemm->overflow));
