@@ -88,7 +88,7 @@ class Format(ABC):
     def encode(
         self,
         x: ArrayLike,
-        rounding: Rounding = Rounding.NEAREST_EVEN,
+        rounding: Rounding | str = Rounding.NEAREST_EVEN,
         saturate: bool = False,
         *,
         random: ArrayLike | None = None,
@@ -155,7 +155,7 @@ class ScalarFormat(Format):
     def encode(
         self,
         x: ArrayLike,
-        rounding: Rounding = Rounding.NEAREST_EVEN,
+        rounding: Rounding | str = Rounding.NEAREST_EVEN,
         saturate: bool = False,
         *,
         random: ArrayLike | None = None,
@@ -166,10 +166,11 @@ class ScalarFormat(Format):
 
         Beyond the largest finite value comes infinity, or NaN where the format has no infinity, or the largest
         finite value where it has neither; with `saturate` always the largest finite value of that sign, for infinities
-        too. `random` (integers below 2^random_bits, broadcast with x) is for `Rounding.STOCHASTIC`. With `exact`,
-        raises FormatError for the first value that the format cannot hold.
+        too. `rounding` is a mode or its name. `random` (integers below 2^random_bits, broadcast with x) is for
+        `Rounding.STOCHASTIC`. With `exact`, raises FormatError for the first value that the format cannot hold.
         """
         x = np.asarray(x)
+        rounding = Rounding.named(rounding)
         compiled = None
         if rounding is Rounding.NEAREST_EVEN and not exact and worth_compiling(x.size):
             compiled = self._encode_compiled(x, saturate)

@@ -103,7 +103,7 @@ class BlockFormat(Format):
     def encode(
         self,
         x: ArrayLike,
-        rounding: Rounding = Rounding.NEAREST_EVEN,
+        rounding: Rounding | str = Rounding.NEAREST_EVEN,
         saturate: bool = False,
         *,
         random: ArrayLike | None = None,

@@ -3,16 +3,15 @@
 Importing this imports Numba, so only `Format.encode` does, and only for arrays that pay for it.
 """
 
-# mypy: disallow-untyped-decorators=False, disable-error-code="call-arg, var-annotated"
+# mypy: disable-error-code="call-arg, var-annotated"
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pyhost.formats.binary import BinaryFormat
-from pyhost.formats.bitcast import bit_and, bit_or, bits_of, float_of, minus, plus, shift_right
+from pyhost.formats.jit import bit_and, bit_or, bits_of, float_of, kernel, minus, plus, shift_right
 from pyhost.formats.posit import PositFormat
 
 __all__ = ["encode_binary", "encode_posit"]
@@ -37,7 +36,7 @@ class _Constants(NamedTuple):
     sign_shift: Any  # how far it is from the lanes'
 
 
-@njit(error_model="numpy", inline="always")
+@kernel
 def _place(magnitude, to):  # type: ignore[no-untyped-def]
     """The place of a magnitude (a bit pattern) on the line of codes, rounded to nearest even, up to `limit`.
 
@@ -52,7 +51,7 @@ def _place(magnitude, to):  # type: ignore[no-untyped-def]
     return place if place < to.limit else to.limit
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _encode(x, codes, to):  # type: ignore[no-untyped-def]
     for i in range(x.size):
         bits = bits_of(x[i])
@@ -61,7 +60,7 @@ def _encode(x, codes, to):  # type: ignore[no-untyped-def]
         codes[i] = code if magnitude <= to.largest_number else to.nan
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _encode_with_gaps(x, codes, to):  # type: ignore[no-untyped-def]
     """`_encode` for formats without -0 or without subnormals."""
     zero = minus(to.sign, to.sign)
@@ -132,7 +131,7 @@ def encode_posit(number_format: PositFormat, x: NDArray[np.floating], saturate: 
     return codes
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _encode_posit(x, codes, width, es, smallest, largest, infinity):  # type: ignore[no-untyped-def]
     """`PositFormat._position`, without branches."""
     one = np.int64(1)

@@ -37,6 +37,15 @@ class Rounding(Enum):
     TO_ODD = "to_odd"
     STOCHASTIC = "stochastic"
 
+    @classmethod
+    def named(cls, mode: "Rounding | str") -> "Rounding":
+        """A mode, given itself or its name; FormatError for what is neither."""
+        try:
+            return cls(mode)
+        except ValueError:
+            modes = ", ".join(known.value for known in cls)
+            raise FormatError(f"rounding {mode!r} is none of {modes}") from None
+
 
 def rounds_up(
     low: NDArray[np.uint64],
@@ -69,6 +78,10 @@ def rounds_up(
                 raise FormatError(
                     f"stochastic rounding needs 'random' and 'random_bits' in 1..{RANDOM_BITS_LIMIT}, "
                     f"not {'no random' if random is None else random_bits}"
+                )
+            if random.size and int(random.max()) >> random_bits:
+                raise FormatError(
+                    f"random integers of {random_bits} bits are below {1 << random_bits}, not {random.max()}"
                 )
             up = (rest >> np.uint64(64 - random_bits)) + random >= np.uint64(1 << random_bits)
     return up

@@ -130,7 +130,7 @@ class UnumFormat(Format):
     def encode(
         self,
         x: ArrayLike,
-        rounding: Rounding = Rounding.NEAREST_EVEN,
+        rounding: Rounding | str = Rounding.NEAREST_EVEN,
         saturate: bool = False,
         *,
         random: ArrayLike | None = None,
@@ -142,8 +142,8 @@ class UnumFormat(Format):
         Rounding is outward: other modes than the default are FormatErrors. With `saturate`, what lies beyond `max`
         becomes `max`. `exact` is as in `ScalarFormat.encode`.
         """
-        if rounding is not Rounding.NEAREST_EVEN:
-            raise FormatError(f"{self.name} rounds outward: rounding {rounding.value!r} has no meaning for it")
+        if (mode := Rounding.named(rounding)) is not Rounding.NEAREST_EVEN:
+            raise FormatError(f"{self.name} rounds outward: rounding {mode.value!r} has no meaning for it")
         x = np.asarray(x, dtype=np.float64)
         if saturate:
             x = np.where(np.isnan(x), x, x.clip(-self.max, self.max))

@@ -5,14 +5,13 @@ normal number, and G = 1.5 * 2^(w-m) * P (w the lanes' fraction bits, m the accu
 nearest even to m fraction bits, subnormals included. `pyhost.golden.chain` says when the lanes carry enough bits.
 """
 
-# mypy: disallow-untyped-decorators=False, disable-error-code="call-arg, var-annotated"
+# mypy: disable-error-code="call-arg, var-annotated"
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from pyhost.formats.bitcast import bit_and, bit_or, bits_of, float_of, shift_right
+from pyhost.formats.jit import bit_and, bit_or, bits_of, float_of, kernel, shift_right
 
 __all__ = ["BLOCK", "Constants", "Draws", "chain", "chain_stochastic", "chain_to_odd"]
 
@@ -45,7 +44,7 @@ class Draws(NamedTuple):
     bits: int
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _largest(row, magnitude_mask):  # type: ignore[no-untyped-def]
     """The largest magnitude of a row, NaN above all: compared as integers, which vectorises."""
     largest = bit_and(bits_of(row[0]), magnitude_mask)
@@ -55,7 +54,7 @@ def _largest(row, magnitude_mask):  # type: ignore[no-untyped-def]
     return np.float64(float_of(largest))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def chain(a, b, acc, to):  # type: ignore[no-untyped-def]
     """acc = round(acc + a * b) in place, k ascending, for lanes in which the rounded sum needs no second look.
 
@@ -99,7 +98,7 @@ def chain(a, b, acc, to):  # type: ignore[no-untyped-def]
                         row[j] = rounded if float_of(bit_and(bits, to.magnitude_mask)) < to.threshold else s * to.beyond
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def chain_to_odd(a, b, acc, to):  # type: ignore[no-untyped-def]
     """As `chain`, in binary64 with the sum rounded to odd first, so that the rounding after it is the only one.
 
@@ -132,7 +131,7 @@ def chain_to_odd(a, b, acc, to):  # type: ignore[no-untyped-def]
                 row[j] = rounded if float_of(bits & to.magnitude_mask) < to.threshold else s * to.beyond
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@kernel
 def _scramble(x):  # type: ignore[no-untyped-def]
     """`pyhost.formats.stochastic.scramble` of a uint32."""
     x = np.uint32(x ^ (x >> np.uint32(16)))
@@ -144,7 +143,7 @@ def _scramble(x):  # type: ignore[no-untyped-def]
     return np.uint32(x ^ (x >> np.uint32(15)))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def chain_stochastic(a, b, acc, to, draws, inexact):  # type: ignore[no-untyped-def]
     """As `chain`, in binary64, each step rounded up or down by a hash of row, column and k.
 

@@ -1,16 +1,15 @@
 """`pyhost.golden.odd`, compiled: one pass over large arrays instead of many."""
 
-# mypy: disallow-untyped-decorators=False, disable-error-code="call-arg, var-annotated"
+# mypy: disable-error-code="call-arg, var-annotated"
 
 import numpy as np
-from numba import njit
 
-from pyhost.formats.bitcast import bits_of, float_of
+from pyhost.formats.jit import bits_of, float_of, kernel
 
 __all__ = ["accumulate", "add_to_odd", "split", "survey"]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def survey(values):  # type: ignore[no-untyped-def]
     """As `odd.survey`; magnitudes are compared as integers, which vectorises."""
     largest, smallest = np.int64(0), np.int64(0x7FF0000000000000)
@@ -28,7 +27,7 @@ def survey(values):  # type: ignore[no-untyped-def]
     return float_of(largest), float_of(smallest)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def split(values, quantum):  # type: ignore[no-untyped-def]
     """As `odd.split`, of C-contiguous arrays."""
     anchor = 1.5 * 2.0**52 * quantum
@@ -40,7 +39,7 @@ def split(values, quantum):  # type: ignore[no-untyped-def]
     return part, rest
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def accumulate(high, low, term):  # type: ignore[no-untyped-def]
     """As `odd.accumulate`, of C-contiguous arrays."""
     h, w, t = high.reshape(-1), low.reshape(-1), term.reshape(-1)
@@ -51,7 +50,7 @@ def accumulate(high, low, term):  # type: ignore[no-untyped-def]
         h[i] = s
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def add_to_odd(x, y):  # type: ignore[no-untyped-def]
     """As `odd.add_to_odd`, of C-contiguous arrays; the result takes the place of x."""
     a, b = x.reshape(-1), y.reshape(-1)

@@ -61,14 +61,15 @@ def gemm(
     scale: int = 0,
     transpose: Literal["NN", "NT", "TN", "TT"] = "NN",
     overflow: Literal["ieee", "saturate"] = "ieee",
-    rounding: Rounding | Stochastic = Rounding.NEAREST_EVEN,
+    rounding: Rounding | Stochastic | str = Rounding.NEAREST_EVEN,
     engine: Literal["fast", "reference"] = "fast",
 ) -> NDArray[np.unsignedinteger]:
     """D[m,n] = round_D( 2^scale * ( C[m,n] + sum over k, ascending, of A[m,k] * B[k,n] ) ).
 
     a: codes [M,K], or [K,M] where transpose[0] is 'T'; b: codes [K,N], or [N,K] where transpose[1] is 'T'; c: codes
-    [M,N] in `c_format` (default: `d_format`). Returns codes [M,N] in `d_format`'s dtype. `overflow` and `rounding` are
-    those of write-back. `engine="reference"` is the specification; "fast" gives the same bits.
+    [M,N] in `c_format` (default: `d_format`). Returns codes [M,N] in `d_format`'s dtype. `overflow` and `rounding` (a
+    mode, its name, or Stochastic) are those of write-back. `engine="reference"` is the specification; "fast" gives the
+    same bits.
 
     Raises GoldenError for shapes or settings that do not fit, FormatError for codes out of range.
     """
@@ -80,6 +81,8 @@ def gemm(
         raise GoldenError(f"scale is an integer from -{SCALE_LIMIT} to {SCALE_LIMIT}, not {scale!r}")
     if transpose not in ("NN", "NT", "TN", "TT"):
         raise GoldenError(f"transpose {transpose!r} is none of 'NN', 'NT', 'TN', 'TT'")
+    if not isinstance(rounding, Stochastic):
+        rounding = Rounding.named(rounding)
     if rounding is Rounding.STOCHASTIC:
         raise GoldenError("stochastic rounding at write-back is Stochastic(bits, seed, ...): it needs to know its bits")
     fa, fb, fd = _scalar("A", a_format), _scalar("B", b_format), _scalar("D", d_format)

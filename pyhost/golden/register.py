@@ -3,13 +3,12 @@
 For what is too wide for a pair of binary64 numbers: products one by one, or whole partial products from BLAS.
 """
 
-# mypy: disallow-untyped-decorators=False
-
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from pyhost.formats.jit import kernel
 
 __all__ = ["Register", "sum_products"]
 
@@ -54,7 +53,7 @@ def _parts(values: _Values) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.ldexp(significand, _SIGNIFICAND).astype(np.int64), exponent.astype(np.int64) - _SIGNIFICAND
 
 
-@njit(cache=True)
+@kernel
 def _add(limbs, significand, place):  # type: ignore[no-untyped-def]
     """limbs += significand * 2^place, |significand| <= 2^60; trailing zeros may reach below place 0.
 
@@ -74,7 +73,7 @@ def _add(limbs, significand, place):  # type: ignore[no-untyped-def]
     limbs[limb + 2] += high >> 32
 
 
-@njit(cache=True)
+@kernel
 def _round(limbs, unit):  # type: ignore[no-untyped-def]
     for limb in range(limbs.size - 1):
         limbs[limb + 1] += limbs[limb] >> 32
@@ -108,7 +107,7 @@ def _round(limbs, unit):  # type: ignore[no-untyped-def]
     return -magnitude if negative else magnitude
 
 
-@njit(cache=True)
+@kernel
 def _add_all(limbs, term, per_unit, place):  # type: ignore[no-untyped-def]
     """`_add` for a whole matrix at one place: limbs [L,M*N], term [M*N]."""
     lost = max(-place, 0)  # bits of the term below the register's unit: zeros
@@ -124,7 +123,7 @@ def _add_all(limbs, term, per_unit, place):  # type: ignore[no-untyped-def]
         third[i] += high >> 32
 
 
-@njit(cache=True)
+@kernel
 def _round_all(limbs, unit):  # type: ignore[no-untyped-def]
     sums = np.empty(limbs.shape[1])
     one = np.empty(limbs.shape[0], dtype=np.int64)
@@ -134,7 +133,7 @@ def _round_all(limbs, unit):  # type: ignore[no-untyped-def]
     return sums
 
 
-@njit(cache=True)
+@kernel
 def _sum_products(a, a_exponent, b, b_exponent, c, c_exponent, unit, size):  # type: ignore[no-untyped-def]
     rows, depth = a.shape
     columns = b.shape[1]

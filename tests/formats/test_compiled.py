@@ -50,3 +50,12 @@ def test_compiled_and_readable_encoders_agree(name: str, saturate: bool) -> None
 
 def test_readable_pieces_are_below_the_size_that_compiles() -> None:
     assert not worth_compiling(1000)
+
+
+def test_kernels_compile_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    from numba.core import caching
+
+    from pyhost.formats.jit import kernel
+
+    monkeypatch.setattr(caching.CompileResultCacheImpl, "_locator_classes", [])
+    assert kernel(lambda x: x / 0.0)(1.0) == np.inf

@@ -104,5 +104,9 @@ def test_errors() -> None:
         Stochastic(25, seed=1)
     with pytest.raises(FormatError, match="step of stochastic rounding is a 32-bit unsigned integer, not -1"):
         Stochastic(8, seed=1, step=-1)
+    with pytest.raises(FormatError, match="random integers of 3 bits are below 8, not 9"):
+        parse_format("e5m2").encode([1.0], Rounding.STOCHASTIC, random=[9], random_bits=3)
+    with pytest.raises(FormatError, match="rounding 'nearest' is none of nearest_even, nearest_away"):
+        parse_format("e5m2").encode([1.0], "nearest")
     with pytest.raises(FormatError, match=r"needs 'random' and 'random_bits' in 1\.\.24, not no random"):
         parse_format("e5m2").encode([1.0], Rounding.STOCHASTIC)

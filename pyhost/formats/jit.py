@@ -1,4 +1,4 @@
-"""Bits of floats inside Numba kernels, at the width they have.
+"""What Numba kernels are made with: their decorator, and the bits of floats at the width they have.
 
 Numba's own operators widen 32-bit integers to 64, of which a vector holds half as many, and which AVX2 cannot shift.
 Importing this imports Numba.
@@ -8,13 +8,24 @@ Importing this imports Numba.
 
 from typing import Any
 
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["bit_and", "bit_or", "bits_of", "float_of", "minus", "plus", "shift_right"]
+__all__ = ["bit_and", "bit_or", "bits_of", "float_of", "kernel", "minus", "plus", "shift_right"]
 
 _INTEGER = {types.float32: types.int32, types.float64: types.int64}
 _FLOAT = {integer: number for number, integer in _INTEGER.items()}
+
+
+def kernel(function: Any) -> Any:
+    """`function` compiled at its first call for each set of types, and kept on disk where there is a place to write.
+
+    Division by zero follows IEEE arithmetic, as everywhere else here.
+    """
+    try:
+        return njit(cache=True, error_model="numpy")(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return njit(error_model="numpy")(function)
 
 
 def _reinterpret(table: dict[Any, Any], x: Any) -> Any:
