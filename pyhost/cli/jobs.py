@@ -145,9 +145,10 @@ def gemm(
     M x K by K x N, on the accelerator alone: D = round(2^S * (C + A * B)). Shows cycles, how well the array was used,
     and what it waited for.
     """
+    job = gemm_job(product, {"rows": rows, "columns": columns, "accumulator": accumulator})
+
     from pyhost.cosim.gemm import run_gemm
 
-    job = gemm_job(product, {"rows": rows, "columns": columns, "accumulator": accumulator})
     with output.progress() as progress:
         result = run_gemm(job, target=target, toolchain=toolchain, progress=progress, runs_dir=runs_dir)
     output.deliver(result)
