@@ -128,6 +128,8 @@ float binary32_rsqrt(float x) {
     y = y * (1.5f - (0.5f * m) * y * y);
     y = float_from_bits(bits_from_float(y) & 0xfffff000u);
     float e = 1.0f - m * (y * y);
-    y = y + y * (e * (0.5f + e * (0.375f + e * 0.3125f)));
+    float q = e * 0.3125f + 0.375f;
+    q = e * q + 0.5f;
+    y = y + y * (e * q);
     return y * power_of_two(half_shift - k);
 }

@@ -105,7 +105,9 @@ def rsqrt(x: Float32Array) -> Float32Array:
     y = y * (np.float32(1.5) - (np.float32(0.5) * m) * y * y)
     y = (y.view(np.uint32) & _SHORT_MASK).view(np.float32)
     e = np.float32(1.0) - m * (y * y)
-    y = y + y * (e * (np.float32(0.5) + e * (np.float32(0.375) + e * np.float32(0.3125))))
+    q = e * np.float32(0.3125) + np.float32(0.375)
+    q = e * q + np.float32(0.5)
+    y = y + y * (e * q)
     y = y * _power_of_two(np.where(subnormal, np.int32(12), np.int32(0)) - k)
 
     y = np.where(x == 0, np.copysign(np.float32(np.inf), x), y)

@@ -97,7 +97,7 @@ def _run(call: Call, memory: Memory, accumulator: Accumulator, engine: Engine) -
         case MaxPool(x=x):
             return (kernels.max_pool(codes(x), _format(x), call.window),)
         case MaxPoolGradient(x=x, y_gradient=dy):
-            return (kernels.max_pool_gradient(codes(x), _format(x), codes(dy), call.window),)
+            return (kernels.max_pool_gradient(codes(x), _format(x), codes(dy), _format(dy), call.window),)
         case SoftmaxCrossEntropy(logits=z, gradient=gradient, loss=loss):
             rows = codes(z).reshape(call.rows, call.classes)
             labels = codes(call.labels)

@@ -66,7 +66,7 @@ def test_max_pool_first_of_equals_wins_and_the_edge_is_ignored():
     x[0, :4, :, 0] = [[1, 9, 0x80, 0], [9, 3, 0x81, 0x80], [0x7F, 2, 5, 5], [0x7E, 0xFF, 5, 5]]
     y = kernels.max_pool(x, E4M3, 2)
     assert y[0, :, :, 0].tolist() == [[9, 0x80], [0x7F, 5]]
-    dx = kernels.max_pool_gradient(x, E4M3, np.array([[[[11], [12]], [[13], [14]]]], np.uint8), 2)
+    dx = kernels.max_pool_gradient(x, E4M3, np.array([[[[11], [12]], [[13], [14]]]], np.uint8), E5M2, 2)
     expected = np.zeros((5, 4), np.uint8)
     expected[0, 1], expected[0, 2], expected[2, 0], expected[2, 2] = 11, 12, 13, 14
     assert dx[0, :, :, 0].tolist() == expected.tolist()
