@@ -178,7 +178,8 @@ def chain_stochastic(a, b, acc, to, draws, inexact):  # type: ignore[no-untyped-
                 if inexact:
                     back = s - addend
                     error = (addend - (s - back)) + (product - back)
-                    bits = bits - (np.int64((bits ^ bits_of(error)) < 0) & np.int64(error != 0))
+                    wrong = np.int64(error < 0) | np.int64(error > 0)  # not of NaN, whose bits must stay as they are
+                    bits = bits - (np.int64((bits ^ bits_of(error)) < 0) & wrong)
                 row[j] = float_of(bits)
             for j in range(columns):
                 s = row[j]
