@@ -127,6 +127,7 @@ def train(output: Output, /, job: str | None, changes: tuple[str, ...], **option
 @click.option("--stall", type=float, default=0.0, show_default=True, metavar="P", help="Probability of a memory stall.")
 @click.option("--rows", type=int, default=8, show_default=True, help="Rows of the array.")
 @click.option("--columns", type=int, default=8, show_default=True, help="Columns of the array.")
+@click.option("--main-ram", default="4 MiB", show_default=True, metavar="SIZE", help="Main memory.")
 @machine_options
 @command
 def gemm(
@@ -134,6 +135,7 @@ def gemm(
     /,
     rows: int,
     columns: int,
+    main_ram: str,
     accumulator: str,
     target: str,
     toolchain: str,
@@ -145,7 +147,8 @@ def gemm(
     M x K by K x N, on the accelerator alone: D = round(2^S * (C + A * B)). Shows cycles, how well the array was used,
     and what it waited for.
     """
-    job = gemm_job(product, {"rows": rows, "columns": columns, "accumulator": accumulator})
+    array = {"rows": rows, "columns": columns, "accumulator": accumulator}
+    job = gemm_job(product, array, {"main_ram": main_ram})
 
     from pyhost.cosim.gemm import run_gemm
 

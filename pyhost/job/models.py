@@ -182,17 +182,22 @@ class GemmJob(_Buildable):
         return usual.result_formats if same else (self.product.d,)
 
 
-def gemm_job(product: Mapping[str, object], accelerator: Mapping[str, object]) -> GemmJob:
+def gemm_job(
+    product: Mapping[str, object],
+    accelerator: Mapping[str, object] | None = None,
+    soc: Mapping[str, object] | None = None,
+) -> GemmJob:
     """The job of a command line; JobError names the arguments (`M`, `--rows`) that are not as they may be.
 
     The accelerator's formats are those of the default job if they include those of A, B and C, else just these.
     """
 
     def subject(name: str) -> str:
-        option = name.rpartition(".")[2]
+        option = name.rpartition(".")[2].replace("_", "-")
         return option.upper() if option in ("m", "n", "k") else f"--{option}"
 
     wanted = validate(Product, dict(product), subject)
     usual, needed = Accelerator().formats, tuple(dict.fromkeys(name for name in (wanted.a, wanted.b, wanted.c) if name))
     formats = usual if set(needed) <= set(usual) else needed
-    return validate(GemmJob, {"product": dict(product), "accelerator": {**accelerator, "formats": formats}}, subject)
+    tables = {"product": dict(product), "accelerator": {**(accelerator or {}), "formats": formats}, "soc": soc or {}}
+    return validate(GemmJob, tables, subject)

@@ -204,10 +204,10 @@ def product(**changes):
 
 
 def test_a_product_uses_the_default_hardware_where_it_can():
-    assert gemm_job(product(b="fp8_e5m2"), {}).accelerator == Job().accelerator
-    assert gemm_job(product(), {}).result_formats == Job().result_formats
+    assert gemm_job(product(b="fp8_e5m2")).accelerator == Job().accelerator
+    assert gemm_job(product()).result_formats == Job().result_formats
     assert gemm_job(product(c="bf16", d="e5m10"), {"accumulator": "e8m23"}).accelerator.formats == ("e4m3fn", "e8m7")
-    other = gemm_job(product(a="e5m10", d="e5m10"), {})
+    other = gemm_job(product(a="e5m10", d="e5m10"))
     assert other.accelerator.formats == ("e5m10", "e4m3fn")
     assert other.result_formats == ("e5m10",)
     assert GemmJob.model_validate(other.to_dict()) == other
@@ -223,6 +223,12 @@ def test_a_product_uses_the_default_hardware_where_it_can():
         ({"stall": 1.0}, {}, "--stall = 1.0: "),
     ],
 )
+def test_a_product_can_have_more_memory():
+    assert gemm_job(product(), soc={"main_ram": "8 MiB"}).soc.main_ram == 8 << 20
+    with pytest.raises(JobError, match='--main-ram = "3 MiB": must be a power of two'):
+        gemm_job(product(), soc={"main_ram": "3 MiB"})
+
+
 def test_a_product_names_the_argument_that_is_wrong(changes, accelerator, expected):
     with pytest.raises(JobError) as caught:
         gemm_job(product(**changes), accelerator)
