@@ -16,6 +16,8 @@ from pyhost.formats.stochastic import FIRST_ADDEND
 __all__ = ["chain", "exact", "round_to_odd", "rounded", "scaled", "sum_of_specials"]
 
 _Values = NDArray[np.float64]
+_FINEST = -300
+"""Every finite value of every format is a multiple of 2^_FINEST."""
 _SMALLEST_UNIT = -1000
 """Beyond every format, and its products, by far: a smaller unit only has to stay non-zero."""
 _LARGEST_UNIT = 900
@@ -72,10 +74,9 @@ def rounded(sums: _Values, k: int, accumulator: ScalarFormat, stochastic: Stocha
 
 def _add_product(acc: _Values, a: _Values, b: _Values) -> _Values:
     """acc + a * b, rounded to odd."""
-    unit = -700
     finite = np.isfinite(acc) & np.isfinite(a) & np.isfinite(b)
     x, y, z = (np.where(finite, v, 0.0) for v in (acc, a, b))
-    sums = _odd(_integers(x, unit) + _integers(y, unit // 2) * _integers(z, unit // 2), unit)
+    sums = _odd(_integers(x, 2 * _FINEST) + _integers(y, _FINEST) * _integers(z, _FINEST), 2 * _FINEST)
     with np.errstate(invalid="ignore", over="ignore"):
         # IEEE arithmetic on the signs alone: what an exact zero, an infinity or NaN looks like.
         signs = _sign(acc) + _sign(a) * _sign(b)
