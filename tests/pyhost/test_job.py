@@ -213,6 +213,12 @@ def test_a_product_uses_the_default_hardware_where_it_can():
     assert GemmJob.model_validate(other.to_dict()) == other
 
 
+def test_a_product_can_have_more_memory():
+    assert gemm_job(product(), soc={"main_ram": "8 MiB"}).soc.main_ram == 8 << 20
+    with pytest.raises(JobError, match='--main-ram = "3 MiB": must be a power of two'):
+        gemm_job(product(), soc={"main_ram": "3 MiB"})
+
+
 @pytest.mark.parametrize(
     ("changes", "accelerator", "expected"),
     [
@@ -223,12 +229,6 @@ def test_a_product_uses_the_default_hardware_where_it_can():
         ({"stall": 1.0}, {}, "--stall = 1.0: "),
     ],
 )
-def test_a_product_can_have_more_memory():
-    assert gemm_job(product(), soc={"main_ram": "8 MiB"}).soc.main_ram == 8 << 20
-    with pytest.raises(JobError, match='--main-ram = "3 MiB": must be a power of two'):
-        gemm_job(product(), soc={"main_ram": "3 MiB"})
-
-
 def test_a_product_names_the_argument_that_is_wrong(changes, accelerator, expected):
     with pytest.raises(JobError) as caught:
         gemm_job(product(**changes), accelerator)
