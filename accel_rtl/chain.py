@@ -107,22 +107,20 @@ class ChainAccumulator(Module):
         self.submodules.rounder = rounder = Rounder((chain,), frame + 1)
         number = rounder.number
         zero = Signal()
-        both_zero = Signal()
         self.comb += [
             zero.eq(magnitude == 0),
-            both_zero.eq(acc.zero & product.zero),
             normalize.value.eq(magnitude),
             number.significand.eq(normalize.normalised),
             number.exponent.eq(exponent + 1 - normalize.count),
             number.zero.eq(zero),
             number.nan.eq(acc.nan | product.nan | (acc.infinity & product.infinity & opposed)),
             number.infinity.eq(acc.infinity | product.infinity),
-            # An exact zero is positive unless both addends were negative zeros.
+            # A sum of zero is positive unless both addends are negative, and so both zero.
             number.sign.eq(
                 Mux(
                     number.infinity,
                     Mux(acc.infinity, acc.sign, product.sign),
-                    Mux(zero, both_zero & acc.sign & product.sign, sign),
+                    Mux(zero, acc.sign & product.sign, sign),
                 )
             ),
         ]

@@ -172,6 +172,17 @@ def test_ties_and_subnormals(bed):
             bed.check(a, b, 0, 0, d_index)
 
 
+def test_a_tie_is_broken_by_the_least_bit_there_is(bed):
+    """A large product, half a unit in its last place, and the least product: added, missing, or subtracted."""
+    for index, f in enumerate(bed.config.operands):
+        top = int(np.frexp(f.max)[1]) - 1
+        for d_index, d in enumerate(bed.config.formats):
+            half = 2 * top - d.precision
+            b = _row(f, 2.0**top, 2.0 ** (half // 2), f.min_subnormal)
+            for least in (f.min_subnormal, 0.0, -f.min_subnormal):
+                bed.check(_row(f, 2.0**top, 2.0 ** (half - half // 2), least), b, index, index, d_index)
+
+
 def test_the_exact_register_holds_65536_of_the_largest_products():
     config = CONFIGS["exact"]
     bench = _Bench(config)
