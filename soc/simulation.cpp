@@ -15,10 +15,12 @@ namespace {
 class Simulation {
   public:
     Simulation() { reset(); }
+    ~Simulation() { select(); }
 
     // Leaves the SoC in its first cycle after reset; main RAM keeps its contents.
     void reset() {
         constexpr int reset_cycles = 4;
+        select();
         model.sys_rst = 1;
         for (int i = 0; i < reset_cycles; i++)
             tick(true);
@@ -29,6 +31,7 @@ class Simulation {
     }
 
     void step(uint64_t count) {
+        select();
         for (uint64_t i = 0; i < count; i++)
             tick(model.accelerator_clock_enable);
         cycles += count;
@@ -43,6 +46,9 @@ class Simulation {
     uint64_t cycles = 0;
 
   private:
+    // Verilator's run time remembers one context a thread, even one that has been destroyed.
+    void select() { Verilated::threadContextp(&context); }
+
     // One cycle. The accelerator's clock is the system's, gated: both edges in one evaluation.
     void tick(bool accelerator) {
         if (model.console_valid)
@@ -69,6 +75,9 @@ EXPORT void soc_step(Simulation *soc, uint64_t cycles) { soc->step(cycles); }
 EXPORT uint64_t soc_cycles(const Simulation *soc) { return soc->cycles; }
 
 EXPORT uint32_t soc_program_counter(const Simulation *soc) { return soc->program_counter(); }
+
+// Whether a load or store has gone where nothing is, since reset.
+EXPORT bool soc_bus_error(const Simulation *soc) { return soc->model.bus_error; }
 
 // Main RAM's bytes, little endian like the SoC; valid as long as the simulation is.
 EXPORT void *soc_ram(Simulation *soc) { return &soc->ram(); }

@@ -13,6 +13,8 @@ _IO = [
     ("accelerator_clk", 0, Pins(1)),
     ("accelerator_clock_enable", 0, Pins(1)),
     ("stall", 0, Pins(16)),
+    # A load or store went where nothing is, some time since reset.
+    ("bus_error", 0, Pins(1)),
     # A character that the program prints: valid for one cycle, nothing can hold it up.
     ("console", 0, Subsignal("valid", Pins(1)), Subsignal("data", Pins(8))),
 ]
@@ -37,6 +39,7 @@ class SimulationPlatform(GenericPlatform):
         soc.comb += [
             console.valid.eq(soc.uart.source.valid),
             console.data.eq(soc.uart.source.data),
+            self.request("bus_error").eq(soc.ctrl.seen),
         ]
 
 

@@ -1,7 +1,9 @@
 """The SoC, assembled with LiteX, whatever it runs on: a platform lends it clocks and a console."""
 
+from litex.gen import LiteXModule
 from litex.soc.integration.soc import SoCRegion
 from litex.soc.integration.soc_core import SoCCore
+from migen import If, Signal
 
 from accel_rtl import Accelerator
 from soc.config import MAIN_RAM_ORIGIN, SocConfig
@@ -11,7 +13,7 @@ from soc.ram import MainRam
 __all__ = ["FloatSoc"]
 
 _BUS_TIMEOUT = 1024
-"""Cycles until an access that nobody answers becomes a bus error, and so a trap: main RAM needs 2, a register 3."""
+"""Cycles after which an access counts as one that nothing answers: main RAM needs 2, a register 3."""
 
 
 class FloatSoc(SoCCore):
@@ -41,6 +43,7 @@ class FloatSoc(SoCCore):
             with_ctrl=False,
         )
         self.crg = platform.clocking()
+        self.ctrl = _BusWatch(self.cpu.dbus)
         self.cycle_counter = CycleCounter()
         port = None
         if config.accelerator is not None:
@@ -52,3 +55,16 @@ class FloatSoc(SoCCore):
         self.ram = MainRam(config.main_ram, port=port, stall=self.crg.stall)
         self.bus.add_slave("main_ram", self.ram.bus, SoCRegion(origin=MAIN_RAM_ORIGIN, size=config.main_ram))
         platform.connect(self)
+
+
+class _BusWatch(LiteXModule):
+    """Remembers that a load or store went where nothing is.
+
+    LiteX answers it with all ones, and the packaged VexRiscv does not trap on a bus error. Instruction fetches
+    are speculative and do not count. LiteX drives `bus_error` of what the SoC calls `ctrl`.
+    """
+
+    def __init__(self, bus):
+        self.bus_error = Signal()
+        self.seen = Signal()
+        self.sync += If(self.bus_error & bus.ack, self.seen.eq(1))

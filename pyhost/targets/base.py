@@ -77,6 +77,11 @@ class Target(ABC):
         """Of an instruction just executed; None where it cannot be seen."""
 
     @property
+    def bus_error(self) -> bool:
+        """Whether a load or store has gone where nothing is, as far as the target can tell."""
+        return False
+
+    @property
     @abstractmethod
     def console(self) -> str:
         """All that the program has printed since `load`."""
@@ -84,8 +89,9 @@ class Target(ABC):
     def run(self, until: Callable[[], bool], limit: Limit) -> None:
         """Run until `until()` is true; it is asked before the first cycle and then every few milliseconds.
 
-        Raises TargetError if the firmware reports a trap or a kernel that it cannot run, or if `limit` is
-        reached first; the message says where the program was, in which kernel, and what it printed last.
+        Raises TargetError if the firmware reports a trap or a kernel that it cannot run, if it uses an address
+        where nothing is, or if `limit` is reached first; the message says where the program was, in which
+        kernel, and what it printed last.
         """
         last_cycle = self.cycles + limit.cycles
         deadline = time.monotonic() + limit.seconds
@@ -95,7 +101,7 @@ class Target(ABC):
             if self.cycles >= last_cycle or time.monotonic() >= deadline:
                 spent = f"{limit.cycles:,.0f} cycles" if self.cycles >= last_cycle else f"{limit.seconds:g} seconds"
                 raise TargetError(
-                    f"the {self.name} target did not finish within {spent}: {position(self)}{console_tail(self)}"
+                    f"the {self.name} target did not finish within {spent}: at {position(self)}{console_tail(self)}"
                 )
             self.advance()
 

@@ -28,7 +28,7 @@ _TRAP_CAUSES = {
 
 
 def fault(target: Target) -> str | None:
-    """What the firmware says went wrong, or None while nothing has."""
+    """What went wrong, by the firmware's account or the bus's, or None while nothing has."""
     mailbox = _mailbox(target)
     if mailbox is None or target.image is None:
         return None
@@ -42,6 +42,8 @@ def fault(target: Target) -> str | None:
         names = {value: name for name, value in target.image.enum("plan_error").items()}
         error = names.get(int(mailbox["error"]), int(mailbox["error"]))
         return f"{error} (accelerator error {int(mailbox['accelerator_error'])}), {_kernel(mailbox)}"
+    if target.bus_error:
+        return f"a load or store went where nothing is; since then the program got to {position(target)}"
     return None
 
 
@@ -49,7 +51,7 @@ def position(target: Target) -> str:
     """Where the program is: function and line, and the kernel it is in."""
     parts = []
     if target.program_counter is not None and target.image is not None:
-        parts.append(f"at {target.image.function_at(target.program_counter)}")
+        parts.append(f"{target.image.function_at(target.program_counter)}")
     mailbox = _mailbox(target)
     if mailbox is not None and target.image is not None:
         running = mailbox["state"] == target.image.enum("state")["STATE_RUNNING"]

@@ -63,7 +63,8 @@ def read_lines(elf: ELFFile) -> list[tuple[int, str, int]]:
             first = 0 if program["version"] >= 5 else 1  # number of the first file
             files = [PurePosixPath(entry.name.decode()).name for entry in program["file_entry"]]
             for entry in program.get_entries():
-                if (state := entry.state) is not None:
+                state = entry.state
+                if state is not None and (state.line or state.end_sequence):  # line 0: of no line in particular
                     file = "" if state.end_sequence else files[state.file - first]
                     lines.append((state.address, file, state.line))
     return sorted(lines)

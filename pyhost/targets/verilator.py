@@ -24,6 +24,7 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "soc_step": (None, [ctypes.c_uint64]),
     "soc_cycles": (ctypes.c_uint64, []),
     "soc_program_counter": (ctypes.c_uint32, []),
+    "soc_bus_error": (ctypes.c_bool, []),
     "soc_ram": (ctypes.c_void_p, []),
     "soc_ram_bytes": (ctypes.c_uint64, []),
     "soc_set_stall": (None, [ctypes.c_uint16]),
@@ -87,6 +88,10 @@ class VerilatorTarget(Target):
     @property
     def program_counter(self) -> int:
         return int(self._library.soc_program_counter(self._instance))
+
+    @property
+    def bus_error(self) -> bool:
+        return bool(self._library.soc_bus_error(self._instance))
 
     @property
     def console(self) -> str:
