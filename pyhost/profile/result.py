@@ -145,7 +145,7 @@ class Seconds:
 class _Document:
     """What every result file says about itself."""
 
-    __pydantic_config__: ClassVar = ConfigDict(ser_json_inf_nan="strings", extra="forbid")
+    __pydantic_config__: ClassVar = ConfigDict(ser_json_inf_nan="strings")
 
     schema: Literal[1] = SCHEMA
     floatsoc_version: str = field(default_factory=lambda: version("floatsoc"))

@@ -4,6 +4,7 @@ import io
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -115,6 +116,16 @@ def test_the_file_has_the_documented_keys_and_null_for_unknown():
         *("cycles", "macs", "macs_per_cycle", "utilization", "energy_pj", "predicted_cycles"),
     }
     assert plain["seconds"].keys() == {"build", "load", "run", "golden", "total", "simulated_cycles_per_second"}
+
+
+def test_every_key_is_documented():
+    text = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
+    plain = json.loads(wrong().to_json())
+    trained = json.loads(TrainResult(job=Job(), target="golden", bit_exact=None, steps=()).to_json())
+    kernel = plain["kernels"][0]
+    tables = (plain, trained, plain["totals"], plain["seconds"], plain["mismatches"][0], kernel, kernel["accelerator"])
+    for key in {key for table in tables for key in table}:
+        assert f"`{key}`" in text
 
 
 @pytest.mark.parametrize(
