@@ -36,9 +36,9 @@ clean:
 
 # One stamp for each set of packages: ready, ready-test, ready-lint.
 .venv/ready: pyproject.toml scripts/constraints.txt scripts/setup.sh
-	PYTHON=$(PYTHON) sh scripts/setup.sh ""
+	@PYTHON=$(PYTHON) sh scripts/setup.sh
 	@touch $@
 
 .venv/ready-%: .venv/ready
-	PYTHON=$(PYTHON) sh scripts/setup.sh $*
+	@PYTHON=$(PYTHON) sh scripts/setup.sh $*
 	@touch $@

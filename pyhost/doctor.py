@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from pyhost.cosim.cache import cache_root
 from pyhost.cosim.tools import run_tool
 from pyhost.errors import BuildError
 from pyhost.report.tables import facts, table
@@ -101,6 +102,7 @@ def show_tools(tools: Sequence[Tool], console: Console) -> None:
     if absent := [tool for tool in tools if not tool.version]:
         console.print("\nTo install what is missing:\n")
         console.print(facts(*((tool.name, tool.install) for tool in absent)))
+    console.print(f"\nWhat is built lies in {cache_root()} ($FLOATSOC_CACHE names another place).", soft_wrap=True)
 
 
 def _command_version(argv: Sequence[str]) -> str | None:
