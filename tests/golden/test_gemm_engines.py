@@ -229,6 +229,76 @@ def test_compiled_passes_agree_with_numpys(name: str, kind: str) -> None:
     assert np.array_equal(*sums)
 
 
+@pytest.mark.parametrize("depth", [32, 62, 64, 126, 130, 1000])
+def test_sums_of_more_than_53_bits_are_cut(depth: int) -> None:
+    """Odd 24-bit integers: products have 48 bits, partial sums up to 58, and what is left at the end is small."""
+    number_format = scalar("e8m23")
+    rng = np.random.default_rng(SEED)
+    a = rng.integers(1 << 23, 1 << 24, (6, depth)) | 1
+    b = rng.integers(1 << 23, 1 << 24, (depth, 6)) | 1
+    b[depth // 2 :] = -b[: depth // 2]
+    a[:, depth // 2 :] = np.roll(a[:, : depth // 2], 1, axis=0) + 2 * rng.integers(-3, 4, (6, depth // 2))
+    sums = a.astype(object) @ b.astype(object)
+    expected = number_format.encode([[reference.round_to_odd(int(x), 0) for x in row] for row in sums])
+    d = gemm(
+        number_format.encode(a, exact=True),
+        number_format.encode(b, exact=True),
+        a_format=number_format,
+        b_format=number_format,
+        d_format=number_format,
+    )
+    assert np.array_equal(d, expected), f"seed {SEED}"
+
+
+def test_sums_wider_than_a_pair_go_to_a_register() -> None:
+    """2^120 + 2^66 + 1 - 2^120: a pair of binary64 that held the first two would lose the 1."""
+    number_format = scalar("e8m1")
+    a = number_format.encode([[2.0**60, 2.0**60, 1.0]])
+    b = number_format.encode([[2.0**60], [2.0**6], [1.0]])
+    c = number_format.encode([[-(2.0**120)]])
+    for engine in ("reference", "fast"):
+        d = gemm(
+            a,
+            b,
+            c,
+            a_format=number_format,
+            b_format=number_format,
+            d_format=number_format,
+            rounding="up",
+            engine=engine,
+        )
+        assert number_format.decode(d).tolist() == [[1.5 * 2.0**66]]
+
+
+@pytest.mark.parametrize("operand", ["e4m3fn", "e5m10"])  # float32 and float64 lanes
+@pytest.mark.parametrize("accumulator", ["e5m10", "e4m9fn", "e4m5fnuz"])
+def test_a_chain_overflows_where_half_a_step_is_reached(operand: str, accumulator: str) -> None:
+    """From the largest value, by less than half a step, by half a step, and by more; then back by all of it."""
+    number_format, acc_format = scalar(operand), scalar(accumulator)
+    largest = acc_format.max
+    step = largest - acc_format.decode([acc_format.largest_code - 1])[0]  # type: ignore[attr-defined]
+    c = acc_format.encode([[largest]])
+    b = number_format.encode([[1.0], [-1.0]])
+    for part in (0.25, 0.4375, 0.5, 0.5625, 0.75):
+        a = number_format.encode([[step * part, step * part]], exact=True)
+        results = [
+            gemm(
+                a,
+                b,
+                c,
+                a_format=number_format,
+                b_format=number_format,
+                d_format=acc_format,
+                accumulator=Chain(acc_format),
+                engine=engine,
+            ).tolist()
+            for engine in ("reference", "fast")
+        ]
+        assert results[0] == results[1]
+        overflows = part > 0.5 or (part == 0.5 and acc_format.largest_code % 2 == 1)  # type: ignore[attr-defined]
+        assert np.isfinite(acc_format.decode(results[1])).all() == (not overflows), part
+
+
 def test_slices_are_few_where_few_suffice() -> None:
     e4m3, e5m2, e5m10 = Span(-9, 9), Span(-16, 16), Span(-24, 16)
     counts = [(p.a_slices, p.b_slices) for span in (e4m3, e5m2, e5m10) if (p := plan(span, span, 512))]
