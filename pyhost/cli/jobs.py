@@ -35,10 +35,12 @@ def run(output: Output, /, job: str | None, changes: tuple[str, ...], list_model
     if list_models:
         _list_models(output)
         return
+    asked = load_job(job, dict(map(parse_change, changes)))
+
     from pyhost.cosim.run import run as run_job
 
     with output.progress() as progress:
-        result = run_job(load_job(job, dict(map(parse_change, changes))), progress=progress, **options)
+        result = run_job(asked, progress=progress, **options)
     output.deliver(result)
 
 
@@ -84,6 +86,8 @@ def _compare(context: click.Context, parameter: click.Parameter, value: str) -> 
 @command
 def train(output: Output, /, job: str | None, changes: tuple[str, ...], **options: Any) -> None:
     """Train for many steps, and show loss and accuracy."""
+    asked = load_job(job, dict(map(parse_change, changes)))
+
     from pyhost.cosim.train import train as train_job
 
     with output.progress() as progress:
@@ -92,9 +96,7 @@ def train(output: Output, /, job: str | None, changes: tuple[str, ...], **option
             progress.reach(f"{step.step + 1} of {options['steps']} steps, loss {step.loss:.4f}")
 
         progress(f"training for {options['steps']} steps")
-        result = train_job(
-            load_job(job, dict(map(parse_change, changes))), progress=progress, stepped=stepped, **options
-        )
+        result = train_job(asked, progress=progress, stepped=stepped, **options)
     output.deliver(result)
 
 
