@@ -1,7 +1,7 @@
 """Forward and gradients in binary32 against float64 formulas and their central differences.
 
-The tolerance is that of binary32: sums of up to 200 terms, each rounded, are off by less than 200 * 2^-24 = 1.2e-5 of
-the sum of magnitudes, which is within a small factor of the largest result; central differences err by far less.
+The tolerance is that of binary32: a sum of n terms is off by some sqrt(n) * 2^-24 of their magnitudes, and n is below
+200 here, so 1e-6; 5e-6 leaves room for what cancels. Central differences err by far less.
 """
 
 import numpy as np
@@ -23,12 +23,12 @@ def rng():
 
 
 def close(codes, expected):
-    """Within 2e-5 of the expected tensor's largest magnitude."""
+    """Within 5e-6 of the expected tensor's largest magnitude."""
     actual = floats(codes)
     assert actual.shape == expected.shape
     error = np.abs(actual - expected).max() / max(np.abs(expected).max(), 1e-3)
     print("relative error", error)
-    return error < 2e-5
+    return error < 5e-6
 
 
 def test_dense(rng):
@@ -118,7 +118,7 @@ def test_global_average_pool(rng):
 @pytest.mark.parametrize("name", ["batch_norm", "layer_norm"])
 @pytest.mark.parametrize("offset", [0.0, 20.0])
 def test_normalization(rng, name, offset):
-    """With a mean of 20 deviations, x - mean loses 20 / 2^-24: the tolerance holds still."""
+    """With a mean of 20 deviations x - mean is off by 20 * 2^-24 of one, 1.2e-6: the tolerance still holds."""
     x, dy = binary32(rng, 2, 3, 4, 5) + offset, binary32(rng, 2, 3, 4, 5)
     x = x.astype(np.float32).astype(np.float64)
     weight, bias = binary32(rng, 5), binary32(rng, 5)

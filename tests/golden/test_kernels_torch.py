@@ -1,7 +1,7 @@
 """Kernels in binary32 against PyTorch's float32 on the CPU: forward and autograd's gradients.
 
-Both round every operation, in different orders, so they differ by some units of the last place of the largest term:
-2e-5 of the largest magnitude of a tensor covers sums of 300 terms.
+Both round every operation, in different orders, so sums of n terms differ by some sqrt(n) * 2^-24 of their magnitudes.
+With n below 200 that is 1e-6; 5e-6 of the largest magnitude of a tensor leaves room for what cancels.
 """
 
 import numpy as np
@@ -11,6 +11,7 @@ from pyhost.golden import Chain, kernels
 from tests.golden.formulas import F32, binary32, f32, floats
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'floatsoc[torch]'")
+torch.set_num_threads(1)  # tensors this small gain nothing from more, and lose much on a busy machine
 functional = torch.nn.functional
 
 SEED = 271
@@ -39,7 +40,7 @@ def close(codes, expected):
     expected = expected.detach().numpy()
     actual = floats(codes)
     assert actual.shape == expected.shape
-    return np.abs(actual - expected).max() < 2e-5 * max(np.abs(expected).max(), 1e-3)
+    return np.abs(actual - expected).max() < 5e-6 * max(np.abs(expected).max(), 1e-3)
 
 
 def test_dense(rng):
@@ -185,13 +186,10 @@ def test_sgd_over_five_steps(rng):
 
 
 def test_adam_over_twenty_steps(rng):
-    """Bias correction by running powers of beta errs by 20 roundings; 1 - beta2^t by 2^-24 / 0.001 in the first steps.
-
-    That is 6e-5 of a step of 0.01, so 1e-6 of the weights.
-    """
+    """With the betas that binary32 holds: from 0.999 itself, which PyTorch keeps in binary64, 1 - beta differs by 1e-5."""
     w = binary32(rng, 50)
     parameter = leaf(w)
-    optimizer = torch.optim.Adam([parameter], lr=0.01)
+    optimizer = torch.optim.Adam([parameter], lr=0.01, betas=(float(np.float32(0.9)), float(np.float32(0.999))))
     weight, mean, square, powers = f32(w), f32(np.zeros(50)), f32(np.zeros(50)), (1.0, 1.0)
     for _ in range(20):
         g = binary32(rng, 50)
