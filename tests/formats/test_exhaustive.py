@@ -93,11 +93,12 @@ def test_encode_rounds_every_midpoint_and_its_neighbours(name: str, mode: Roundi
     largest = len(line) - 2
     overflow = {"ieee": largest + 1, "fn": None, "fnuz": None, "finite": largest}[number_format.style]
     xs = inputs(line)
+    floats = [float(x) for x in xs]
+    assert all(Fraction(value) == x for value, x in zip(floats, xs, strict=True))
+    indices = [rounded(line, x, mode) for x in xs]
     for saturate in (False, True):
-        codes = number_format.encode([float(x) for x in xs], mode, saturate=saturate)
-        for x, code in zip(xs, codes.tolist(), strict=True):
-            assert Fraction(float(x)) == x
-            index = rounded(line, x, mode)
+        codes = number_format.encode(floats, mode, saturate=saturate)
+        for x, index, code in zip(floats, indices, codes.tolist(), strict=True):
             if index is None:
                 index = largest if saturate else overflow
             if index is None:
@@ -106,7 +107,7 @@ def test_encode_rounds_every_midpoint_and_its_neighbours(name: str, mode: Roundi
                 if not number_format.subnormals and index < 1 << number_format.fraction_bits:
                     index = 0
                 expected = index + (sign_bit if x < 0 and not (number_format.style == "fnuz" and index == 0) else 0)
-            assert code == expected, f"{name} {mode} {saturate=}: {float(x)!r} gave {code:#x}, not {expected:#x}"
+            assert code == expected, f"{name} {mode} {saturate=}: {x!r} gave {code:#x}, not {expected:#x}"
 
 
 @pytest.mark.parametrize("name", BINARY)
