@@ -153,6 +153,8 @@ class BinaryFormat(ScalarFormat):
                 return 0
 
     def _value(self, codes: NDArray[np.uint64]) -> NDArray[np.float64]:
+        if (self.exponent_bits, self.bias, self.style, self.subnormals) == (8, 127, "ieee", True):
+            return self._value_of_binary32(codes)
         magnitude_code = codes & np.uint64(self._sign - 1)
         exponent = magnitude_code >> np.uint64(self.fraction_bits)
         magnitude = line.value(magnitude_code, self.fraction_bits, self.bias)
@@ -168,6 +170,13 @@ class BinaryFormat(ScalarFormat):
         negative = codes != magnitude_code
         values: NDArray[np.float64] = np.where(negative & ~np.isnan(magnitude), -magnitude, magnitude)
         return values
+
+    def _value_of_binary32(self, codes: NDArray[np.uint64]) -> NDArray[np.float64]:
+        """Of binary32, or one without its last fraction bits: the machine knows these."""
+        patterns = (codes << np.uint64(23 - self.fraction_bits)).astype(np.uint32)
+        with np.errstate(invalid="ignore"):
+            values: NDArray[np.float64] = patterns.view(np.float32).astype(np.float64)
+        return np.where(np.isnan(values), np.nan, values)
 
     def _encode_compiled(self, x: NDArray[Any], saturate: bool) -> NDArray[np.unsignedinteger] | None:
         from pyhost.formats.compiled import encode_binary

@@ -146,7 +146,8 @@ def _finite_sums(
     b_slices = _slices(b, b_span, cut.b_slices, cut.b_bits, tools)
     terms = ((x @ y, x_unit + y_unit) for x, x_unit in a_slices for y, y_unit in b_slices)
     if top - unit <= _BINARY64:
-        sums: _Values = next(terms)[0] + 0.0  # no -0
+        sums, _ = next(terms)
+        sums += 0.0  # no -0
         return sums if c is None else sums + c
     if top - unit <= _PAIR:
         high, _ = next(terms)

@@ -118,6 +118,8 @@ def round_to_odd(integer: int, unit: int) -> float:
 
 def scaled(sums: _Values, scale: int) -> _Values:
     """2^scale * sums, exactly as far as any format can tell: neither 0 nor infinity comes from a finite number."""
+    if scale == 0:
+        return sums
     if abs(scale) <= 300:  # exact: sums lie within 2^-650 and 2^650
         return sums * 2.0**scale
     significand, exponent = np.frexp(sums)

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from pyhost.formats import parse_format
+from pyhost.formats import BinaryFormat, line, parse_format
 
 SEED = 20260211
 PEERS = {
@@ -44,6 +44,22 @@ def test_binary32_decodes_as_numpy_reads_it() -> None:
         assert np.array_equal(number_format.decode(codes), expected.astype(np.float64), equal_nan=True)
     number = ~np.isnan(expected)
     assert np.array_equal(number_format.encode(expected)[number], codes[number]), f"seed {SEED}"
+
+
+@pytest.mark.parametrize("name", ["e8m23", "e8m10", "e8m3"])
+def test_what_the_machine_decodes_is_the_definition(name: str) -> None:
+    """Values of a family member that binary32 hardware reads, against the arithmetic that serves all others."""
+    number_format = parse_format(name)
+    assert isinstance(number_format, BinaryFormat)
+    rng = np.random.default_rng(SEED)
+    codes = rng.integers(0, number_format.inf_code, 1 << 14, dtype=np.uint64)
+    codes[:64] = np.arange(64)
+    expected = line.value(codes, number_format.fraction_bits, number_format.bias)
+    negative = codes | np.uint64(1 << (number_format.bits - 1))
+    assert np.array_equal(number_format.decode(codes), expected), f"seed {SEED}"
+    assert np.array_equal(number_format.decode(negative), -expected), f"seed {SEED}"
+    special = number_format.decode([number_format.inf_code, number_format.inf_code + 1, number_format.nan_code])
+    assert np.array_equal(special, [np.inf, np.nan, np.nan], equal_nan=True)
 
 
 @pytest.mark.parametrize("name", PEERS)
