@@ -17,6 +17,7 @@ from pyhost.formats import parse_format
 from pyhost.golden.gemm import Accumulator, Chain, Exact
 from pyhost.job import GemmJob, Job
 from pyhost.plan.calls import Plan
+from pyhost.plan.tensors import place
 from pyhost.profile.result import Seconds
 from pyhost.targets.base import Limit
 from pyhost.targets.elf import ElfImage
@@ -107,6 +108,10 @@ def launch(
     if target != "verilator":
         raise JobError(f'no target "{target}"; allowed are {", ".join(TARGETS)}')
 
+    if job.golden_only:
+        field, format_ = next(iter(job.golden_only.items()))
+        raise JobError(f"{field}: hardware and firmware do not compute in {format_}: run with --target golden")
+    place(plan.tensors, MAIN_RAM, MAIN_RAM + job.soc.main_ram)  # what cannot fit is not worth a build
     started = time.perf_counter()
     soc = build_soc(hardware_of(job), progress)
     image = ElfImage(build_firmware(soc, toolchain, progress))

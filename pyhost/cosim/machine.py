@@ -83,8 +83,7 @@ class Machine:
         kernels_at = -(-image.symbol("_end") // ALIGNMENT) * ALIGNMENT
         self._records_at = kernels_at + len(plan.kernels) * image.layout("kernel").size
         tensors_at = self._records_at + len(plan.kernels) * record_type.itemsize
-        known = {tensor.name: tensor for tensor in (*plan.inputs, *plan.state, *plan.tensors)}
-        self._placement = place(known.values(), tensors_at, memory_end)
+        self._placement = place(plan.tensors, tensors_at, memory_end)
         self._record_type = record_type
         self._outputs = {tensor.name: tensor for kernel in plan.kernels for tensor in kernel.outputs}
 

@@ -91,7 +91,10 @@ def _status(returncode: int) -> str:
 
 
 def _essence(output: str) -> str:
-    """The first line that calls itself an error, otherwise the last line."""
+    """The first line that calls itself an error, otherwise the first warning, otherwise the last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = (line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE))
-    return next(errors, lines[-1] if lines else "no output")
+    for pattern in (r"\berror\b(?!: Exiting due to)", r"\bwarning\b"):  # Verilator's last word is no reason
+        for line in lines:
+            if re.search(pattern, line, re.IGNORECASE):
+                return line
+    return lines[-1] if lines else "no output"

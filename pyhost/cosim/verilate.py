@@ -79,7 +79,7 @@ def verilate(
             _build(sources, harness, Path(work), top, library, optimisation, progress)
             shutil.move(Path(work) / library, directory / library)
 
-    return cached("verilated", key, build, progress) / library
+    return cached("simulation", key, build, progress) / library
 
 
 def _build(

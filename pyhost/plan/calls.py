@@ -271,5 +271,6 @@ class Plan:
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """Every tensor once, in order of first use."""
-        return tuple({tensor.name: tensor for kernel in self.kernels for tensor in kernel.tensors}.values())
+        """Every tensor once: inputs, state, then the others in order of first use."""
+        used = (tensor for kernel in self.kernels for tensor in kernel.tensors)
+        return tuple({tensor.name: tensor for tensor in (*self.inputs, *self.state, *used)}.values())
