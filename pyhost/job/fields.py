@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from pyhost.errors import FloatsocError
-from pyhost.formats import BinaryFormat, parse_format
+from pyhost.formats import BinaryFormat, ScalarFormat, parse_format
 
 __all__ = [
     "AccumulatorName",
@@ -21,7 +21,9 @@ __all__ = [
     "Memory",
     "ModelName",
     "PowerOfTwo",
+    "TensorFormatName",
     "binary_format",
+    "is_binary",
     "nearest",
 ]
 
@@ -55,19 +57,36 @@ def _write_size(size: int) -> str:
     return f"{size // _UNITS[unit]} {unit}"
 
 
-def binary_format(name: str) -> BinaryFormat:
-    """The format of that name; ValueError where there is none, or hardware and firmware cannot compute in it."""
+def _scalar_format(name: str) -> ScalarFormat:
+    """The format of that name; ValueError where there is none, or it is not of single values."""
     try:
         format_ = parse_format(name)
     except FloatsocError as error:
         raise ValueError(str(error)) from error
+    if not isinstance(format_, ScalarFormat):
+        raise ValueError("products need a format of single values, such as e4m3fn or posit16")
+    return format_
+
+
+def binary_format(name: str) -> BinaryFormat:
+    """The format of that name; ValueError where there is none, or hardware and firmware cannot compute in it."""
+    format_ = _scalar_format(name)
     if not isinstance(format_, BinaryFormat):
         raise ValueError("hardware and firmware compute in binary formats only (eXmY, eXmYfn, eXmYfnuz)")
     return format_
 
 
+def is_binary(name: str) -> bool:
+    """Whether hardware and firmware can compute in the format of that name."""
+    return isinstance(parse_format(name), BinaryFormat)
+
+
 def _canonical_format(given: str) -> str:
     return binary_format(given).name
+
+
+def _canonical_tensor_format(given: str) -> str:
+    return _scalar_format(given).name
 
 
 def _check_accumulator(given: str) -> str:
@@ -109,6 +128,7 @@ def _check_data(given: str, info: ValidationInfo) -> str:
 
 ByteCount = Annotated[int, BeforeValidator(_parse_size), AfterValidator(_check_size), PlainSerializer(_write_size)]
 FormatName = Annotated[str, AfterValidator(_canonical_format)]
+TensorFormatName = Annotated[str, AfterValidator(_canonical_tensor_format)]
 FormatNames = Annotated[
     tuple[FormatName, ...], Field(strict=False, min_length=1, max_length=8), AfterValidator(_check_distinct)
 ]

@@ -16,7 +16,9 @@ from pyhost.job.fields import (
     Memory,
     ModelName,
     PowerOfTwo,
+    TensorFormatName,
     binary_format,
+    is_binary,
 )
 from pyhost.job.validate import CrossFieldError, merge, validate
 
@@ -53,13 +55,16 @@ class Network(_Table):
 
 
 class Formats(_Table):
-    """[formats]: of tensors. `result` is that of products which firmware goes on working with."""
+    """[formats]: of tensors. `result` is that of products which firmware goes on working with.
 
-    activation: FormatName = "e4m3fn"
-    weight: FormatName = "e4m3fn"
-    gradient: FormatName = "e5m2"
-    result: FormatName = "e8m23"
-    master_weight: FormatName = "e8m23"
+    Hardware and firmware compute in binary formats; others, such as posits, are for `--target golden`.
+    """
+
+    activation: TensorFormatName = "e4m3fn"
+    weight: TensorFormatName = "e4m3fn"
+    gradient: TensorFormatName = "e5m2"
+    result: TensorFormatName = "e8m23"
+    master_weight: TensorFormatName = "e8m23"
     overflow: Literal["saturate", "ieee"] = "saturate"
 
 
@@ -100,15 +105,23 @@ class _Buildable(_Table):
         """(dotted name of the field, format) of everything that the accelerator must be able to read."""
         raise NotImplementedError
 
+    @property
+    def golden_only(self) -> dict[str, str]:
+        """{dotted name of a field: format} of what hardware and firmware cannot compute in: all but binary formats."""
+        return {}
+
     @model_validator(mode="after")
     def _check_hardware(self) -> Self:
         supported = self.accelerator.formats
         problems = [
             (name, f"{format_} is not among accelerator.formats ({', '.join(supported)}): add it or use one of them")
             for name, format_ in self._operands()
-            if self.accelerator.enabled and format_ not in supported
+            if self.accelerator.enabled and format_ not in supported and name not in self.golden_only
         ]
-        if self.accelerator.accumulator == "exact":
+        if self.accelerator.enabled:
+            text = "is not a binary format: set accelerator.enabled = false and run with --target golden"
+            problems += [(name, f"{format_} {text}") for name, format_ in self.golden_only.items()]
+        if self.accelerator.accumulator == "exact" and not self.golden_only:
             operands = supported if self.accelerator.enabled else [format_ for _, format_ in self._operands()]
             bits = exact_accumulator_bits(operands)
             if bits > EXACT_ACCUMULATOR_LIMIT:
@@ -139,6 +152,12 @@ class Job(_Buildable):
     def _operands(self) -> Iterator[tuple[str, str]]:
         for name in ("activation", "weight", "gradient"):
             yield f"formats.{name}", getattr(self.formats, name)
+
+    @property
+    def golden_only(self) -> dict[str, str]:
+        names = ("activation", "weight", "gradient", "result", "master_weight")
+        formats = {f"formats.{name}": getattr(self.formats, name) for name in names}
+        return {name: format_ for name, format_ in formats.items() if not is_binary(format_)}
 
     @property
     def result_formats(self) -> tuple[str, ...]:
