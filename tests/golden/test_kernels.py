@@ -72,6 +72,11 @@ def test_max_pool_first_of_equals_wins_and_the_edge_is_ignored():
     assert dx[0, :, :, 0].tolist() == expected.tolist()
 
 
+def test_max_pool_of_infinities_takes_no_padding():
+    x = np.full((1, 2, 2, 1), 0xFC, np.uint8)  # minus infinity
+    assert kernels.max_pool(x, E5M2, 3, stride=1, padding=1).tolist() == x.tolist()
+
+
 def test_max_pool_nan_wins_over_infinity():
     x = np.array([0x7C, 0x7E, 0x7F, 0x7C], np.uint8).reshape(1, 2, 2, 1)
     assert kernels.max_pool(x, E5M2, 2).item() == 0x7E

@@ -5,7 +5,7 @@ import pytest
 
 from pyhost.formats import parse_format
 from pyhost.golden import kernels
-from pyhost.golden.elementary import rsqrt
+from pyhost.golden.elementary import exp, log, rsqrt
 from tests.golden.formulas import F32, f32, floats
 
 SEED = 577
@@ -127,6 +127,33 @@ def test_normalization_rounds_every_operation(rng, name):
         n = [(x[0, c] - old_mean[c]) * scalar_rsqrt(old_variance[c] + epsilon) for c in range(4)]
         inference = kernels.batch_norm_inference(f32(x), F32, f32(weight), f32(bias), F32, *running, F32, "ieee")
         assert same(inference[0], [weight[c] * n[c] + bias[c] for c in range(4)])
+
+
+def test_softmax_cross_entropy_rounds_every_operation(rng):
+    z, labels = (rng.normal(size=(20, 9)) * 4).astype(np.float32), rng.integers(0, 9, 20).astype(np.uint32)
+    gradient, loss = kernels.softmax_cross_entropy(f32(z), F32, labels, F32, F32, 0.3, "ieee")
+    for row in range(20):
+        shifted = [np.float32(value - z[row].max()) for value in z[row]]
+        e = [exp(np.array([value]))[0] for value in shifted]
+        total = sequential(e)
+        share = [e[j] / total - np.float32(j == labels[row]) for j in range(9)]
+        assert same(gradient[row], [np.float32(0.3) * value for value in share])
+        assert same(loss[row], log(np.array([total]))[0] - shifted[labels[row]])
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "layer_norm"])
+def test_what_does_not_vary_is_normalized_to_the_bias_and_infinities_to_nan(name):
+    x = np.zeros((3, 3), np.float32)
+    x += [[2], [3], [4]] if name == "layer_norm" else [2, 3, 4]
+    weight, bias = f32([1, 2, 3]), f32([-1, 0.5, 7])
+    running = (f32(np.zeros(3)), f32(np.ones(3))) if name == "batch_norm" else ()
+    y = getattr(kernels, name)(f32(x), F32, weight, bias, F32, *running, F32, "ieee").y
+    assert same(y, [[-1, 0.5, 7]] * 3)
+    x[1, 1] = np.inf
+    y = getattr(kernels, name)(f32(x), F32, weight, bias, F32, *running, E5M2, "saturate").y
+    line = y[:, 1] if name == "batch_norm" else y[1]
+    assert (line == E5M2.nan_code).all()
+    assert np.isfinite(E5M2.decode(y)).sum() == 6
 
 
 def test_mean_squared_error_rounds_every_operation(rng):

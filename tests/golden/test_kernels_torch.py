@@ -186,7 +186,7 @@ def test_sgd_over_five_steps(rng):
 
 
 def test_adam_over_twenty_steps(rng):
-    """With the betas that binary32 holds: from 0.999 itself, which PyTorch keeps in binary64, 1 - beta differs by 1e-5."""
+    """With the betas that binary32 holds: 1 - 0.999 in binary64, as PyTorch has it, differs from theirs by 1e-5."""
     w = binary32(rng, 50)
     parameter = leaf(w)
     optimizer = torch.optim.Adam([parameter], lr=0.01, betas=(float(np.float32(0.9)), float(np.float32(0.999))))

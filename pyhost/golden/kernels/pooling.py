@@ -31,19 +31,19 @@ def _outputs(window: Window, x_shape: tuple[int, ...]) -> tuple[int, int]:
     return window.outputs(x_shape[1]), window.outputs(x_shape[2])
 
 
+_LARGEST = 2.0**1000
+"""Stands for infinity among binary32 numbers."""
+
+
 def _winners(x: Codes, x_format: Format, window: Window) -> NDArray[np.intp]:
     """[n, i, j, c]: the tap r * window + s of each window's winner: the first NaN, else the first of the largest."""
-    values = load(x, x_format)
-    # Ranked by class, since an infinity must not tie with a NaN, nor the padding with minus infinity.
-    ranks = np.where(np.isnan(values), np.inf, np.clip(values, -_LARGEST, _LARGEST).astype(np.float64))
+    values = load(x, x_format).astype(np.float64)
+    # An infinity must not tie with a NaN, which wins, nor with the padding, which does not.
+    ranks = np.where(np.isnan(values), np.inf, values.clip(-_LARGEST, _LARGEST))
     seen = patches(ranks, window, window, _outputs(window, x.shape), np.float64(-np.inf))
     n, i, j, _, _, c = seen.shape
     winners: NDArray[np.intp] = seen.transpose(0, 1, 2, 5, 3, 4).reshape(n, i, j, c, -1).argmax(axis=-1)
     return winners
-
-
-_LARGEST = np.float64(2.0**1000)
-"""Stands for infinity among binary32 numbers."""
 
 
 def _places(winners: NDArray[np.intp], window: Window) -> tuple[NDArray[np.intp], ...]:
