@@ -3,12 +3,12 @@
 For what is too wide for a pair of binary64 numbers: products one by one, or whole partial products from BLAS.
 """
 
-import math
+# mypy: disable-error-code="call-arg"
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhost.formats.jit import kernel
+from pyhost.formats.jit import bits_of, float_of, kernel
 
 __all__ = ["Register", "sum_products"]
 
@@ -44,7 +44,7 @@ def sum_products(a: _Values, b: _Values, c: _Values | None, unit: int, top: int)
 
 
 def _limbs(unit: int, top: int) -> int:
-    return (top - unit) // 32 + 4
+    return (top - unit) // 32 + 3
 
 
 def _parts(values: _Values) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -88,9 +88,9 @@ def _round(limbs, unit):  # type: ignore[no-untyped-def]
     top = limbs.size - 1
     while top > 0 and limbs[top] == 0:
         top -= 1
-    leading = 0
-    while limbs[top] >> leading > 0:
-        leading += 1
+    if limbs[top] == 0:
+        return 0.0
+    leading = (bits_of(np.float64(limbs[top])) >> 52) - 1022  # bits of the top limb
     last = top * 32 + leading - 53  # the place of the last of 53 bits
     kept = np.int64(0)
     sticky = False
@@ -103,7 +103,8 @@ def _round(limbs, unit):  # type: ignore[no-untyped-def]
             sticky |= limbs[limb] & ((1 << -place) - 1) != 0
         else:
             sticky |= limbs[limb] != 0
-    magnitude = math.ldexp(float(kept | sticky), last + unit)
+    # The last place is a normal power of two: formats lie far within the range of binary64.
+    magnitude = np.float64(kept | sticky) * float_of(np.int64(last + unit + 1023) << 52)
     return -magnitude if negative else magnitude
 
 
