@@ -156,10 +156,11 @@ def test_what_does_not_vary_is_normalized_to_the_bias_and_infinities_to_nan(name
     assert np.isfinite(E5M2.decode(y)).sum() == 6
 
 
-def test_mean_squared_error_rounds_every_operation(rng):
+@pytest.mark.parametrize("scale", [0.09, 0.3, 0.45, 1024.0])
+def test_mean_squared_error_rounds_every_operation(rng, scale):
     y, targets = normal(rng, 5, 7), normal(rng, 5, 7)
-    factor = np.float32(2) * np.float32(0.3) / np.float32(7)
-    gradient, loss = kernels.mean_squared_error(f32(y), F32, f32(targets), F32, F32, F32, 0.3, "ieee")
+    factor = np.float32(2) * np.float32(scale) / np.float32(7)
+    gradient, loss = kernels.mean_squared_error(f32(y), F32, f32(targets), F32, F32, F32, scale, "ieee")
     for row in range(5):
         errors = [y[row, j] - targets[row, j] for j in range(7)]
         assert same(loss[row], sequential([e * e for e in errors]) / np.float32(7))
@@ -206,12 +207,22 @@ def test_add_and_relu6_round_once():
     assert kernels.relu6_gradient(y, E5M2, np.arange(1, 10, dtype=np.uint8)).tolist() == [0, 0, 3, 0, 0, 0, 0, 0, 9]
 
 
-def test_relu6_where_six_does_not_fit():
-    """e2m1fnb3 ends at 1.5, where everything larger saturates: that counts as clipped."""
-    small = parse_format("e2m1fnb3")
-    y = kernels.relu6(f32([0.5, 1, 5, 9]), F32, small, "ieee")
-    assert small.decode(y).tolist() == [0.5, 1, 1.5, 1.5]
+@pytest.mark.parametrize(("overflow", "clipped"), [("saturate", 1.75), ("ieee", np.inf)])
+def test_relu6_where_six_does_not_fit(overflow, clipped):
+    """e3m2b6 ends at 1.75: what is beyond counts as clipped, whatever it became."""
+    small = parse_format("e3m2b6")
+    y = kernels.relu6(f32([0.5, 1, 5, 9]), F32, small, overflow)
+    assert small.decode(y).tolist() == [0.5, 1, clipped, clipped]
     assert kernels.relu6_gradient(y, small, np.arange(1, 5, dtype=np.uint8)).tolist() == [1, 2, 0, 0]
+
+
+def test_sums_begin_at_plus_zero():
+    """So negative zeros alone add up to +0."""
+    zeros = f32(np.full((1, 2, 2, 1), -0.0))
+    assert kernels.bias_gradient(zeros, F32, F32, 1.0, "ieee").tolist() == [0]
+    assert kernels.average_pool(zeros, F32, F32, 2, "ieee").tolist() == [[[[0]]]]
+    assert kernels.global_average_pool(zeros, F32, F32, "ieee").tolist() == [[0]]
+    assert not kernels.average_pool_gradient(zeros, F32, F32, (4, 4), 2, "ieee").any()
 
 
 def test_binary32_is_what_kernels_work_in(rng):
