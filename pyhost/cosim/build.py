@@ -21,7 +21,7 @@ from pyhost.cosim.tools import run_tool
 from pyhost.cosim.verilate import verilate
 from pyhost.errors import BuildError
 
-__all__ = ["SocArtefacts", "build_firmware", "build_soc", "generate_soc"]
+__all__ = ["SocArtefacts", "build_firmware", "build_soc", "generate_soc", "zig_environment"]
 
 _GENERATORS = ("litex", "migen", "pythondata-cpu-vexriscv")
 
@@ -107,7 +107,7 @@ def build_firmware(artefacts: SocArtefacts, toolchain: str = "zig", progress: Pr
             cwd=directory,
             timeout=600,
             purpose="compiling the firmware",
-            environment=_zig_cache(),
+            environment=zig_environment(),
         )
 
     return cached("firmware", key, build, progress) / "firmware.elf"
@@ -124,8 +124,8 @@ def _compiler_version(toolchain: str) -> str:
     )
 
 
-def _zig_cache() -> dict[str, str]:
-    """Zig keeps its own cache of the run-time library; it belongs below ours."""
+def zig_environment() -> dict[str, str]:
+    """Environment of every call of zig: it keeps a cache of its run-time library, which belongs below ours."""
     directory = str(cache_root() / "zig")
     return {"ZIG_GLOBAL_CACHE_DIR": directory, "ZIG_LOCAL_CACHE_DIR": directory}
 

@@ -6,6 +6,7 @@ a cache entry means the same thing on every machine.
 
 from __future__ import annotations
 
+import platform
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -71,6 +72,7 @@ def verilate(
         library,
         optimisation,
         _compiler_version(),
+        platform.machine(),
     )
 
     def build(directory: Path) -> None:
@@ -122,6 +124,7 @@ def _build(
         cwd=work,
         timeout=1200,
         purpose=f"compiling the simulation of {top}",
+        environment={"MAKEFLAGS": ""},  # of a `make` that we may be running under
     )
 
 

