@@ -97,6 +97,8 @@ def convolve(x_shape=(1, 4, 4, 2), w_shape=(3, 3, 2, 2), **settings):
             lambda: kernels.adam(codes(2), E4M3, codes(2), codes(3), E4M3, codes(2), E4M3, (1.0, 1.0), 0.1, "ieee"),
             r"the square is \[3\], where the weight asks for \[2\]",
         ),
+        (lambda: kernels.relu(codes(2), UNUM, F32, "ieee"), "unum2x2 is for storage: kernels need a format of single"),
+        (lambda: kernels.relu(codes(2), E4M3, UNUM, "ieee"), "unum2x2 is for storage: kernels need a format of single"),
         (lambda: kernels.convert(codes(2), E4M3, F32, "clip"), "overflow 'clip' is neither 'ieee' nor 'saturate'"),
     ],
 )

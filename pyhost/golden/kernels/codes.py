@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhost.formats import Format
+from pyhost.formats import Format, ScalarFormat
 from pyhost.golden.gemm import GoldenError
 
 __all__ = ["Binary32", "Codes", "Overflow", "add", "ascending_sum", "convert", "load", "quiet", "same_shape", "store"]
@@ -21,14 +21,20 @@ quiet = np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ign
 @quiet
 def load(codes: Codes, format_: Format) -> Binary32:
     """The values of `codes` as binary32: exact, except that a format of more than 24 significant bits is rounded."""
-    return format_.decode(codes).astype(np.float32)
+    return _scalar(format_).decode(codes).astype(np.float32)
 
 
 def store(values: Binary32, format_: Format, overflow: Overflow) -> Codes:
     """Binary32 values rounded to `format_`, nearest even; `overflow` is "ieee" or "saturate"."""
     if overflow not in ("ieee", "saturate"):
         raise GoldenError(f"overflow {overflow!r} is neither 'ieee' nor 'saturate'")
-    return format_.encode(values.astype(np.float64), saturate=overflow == "saturate")
+    return _scalar(format_).encode(values.astype(np.float64), saturate=overflow == "saturate")
+
+
+def _scalar(format_: Format) -> ScalarFormat:
+    if not isinstance(format_, ScalarFormat):
+        raise GoldenError(f"{format_.name} is for storage: kernels need a format of single values, such as e4m3fn")
+    return format_
 
 
 def ascending_sum(values: Binary32, axis: int) -> Binary32:
