@@ -20,7 +20,7 @@ quiet = np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ign
 
 @quiet
 def load(codes: Codes, format_: Format) -> Binary32:
-    """The values of `codes` as binary32: exact, except that a format of more than 24 significant bits is rounded."""
+    """The values of `codes` as binary32: exact, but for formats wider than that (posit32), which are rounded."""
     return _scalar(format_).decode(codes).astype(np.float32)
 
 
