@@ -138,6 +138,10 @@ class ScalarFormat(Format):
         """What `encode` gives, by a compiled twin; None where there is none."""
         return None
 
+    def round(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The values that `x` become, to nearest even: decode(encode(x))."""
+        return self.decode(self.encode(x))
+
     @cached_property
     def _table(self) -> NDArray[np.float64]:
         return self._value(np.arange(1 << self.bits, dtype=np.uint64))

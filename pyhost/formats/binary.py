@@ -171,6 +171,14 @@ class BinaryFormat(ScalarFormat):
         values: NDArray[np.float64] = np.where(negative & ~np.isnan(magnitude), -magnitude, magnitude)
         return values
 
+    def round(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """As `ScalarFormat.round`; binary32 and binary16 as the machine does."""
+        machine = {"e8m23": np.float32, "e5m10": np.float16}.get(self.name)
+        if machine is None:
+            return super().round(x)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return x.astype(machine).astype(np.float64)
+
     def _value_of_binary32(self, codes: NDArray[np.uint64]) -> NDArray[np.float64]:
         """Of binary32, or one without its last fraction bits: the machine knows these."""
         patterns = (codes << np.uint64(23 - self.fraction_bits)).astype(np.uint32)

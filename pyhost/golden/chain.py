@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhost.formats import BinaryFormat, ScalarFormat, Stochastic
+from pyhost.formats.compiling import worth_compiling
 from pyhost.formats.stochastic import FIRST_ADDEND
 from pyhost.golden import reference
 from pyhost.golden.odd import add_to_odd
@@ -29,6 +30,9 @@ from pyhost.golden.odd import add_to_odd
 __all__ = ["chain", "lanes"]
 
 _Values = NDArray[np.float64]
+
+_STEPS_AN_ELEMENT = 8
+"""Steps of a chain that take as long in a kernel as what `worth_compiling` calls an element."""
 
 
 def lanes(a_format: ScalarFormat, b_format: ScalarFormat, accumulator: ScalarFormat, stochastic: bool = False) -> str:
@@ -71,8 +75,8 @@ def chain(
     acc = np.zeros((a.shape[0], b.shape[1]))
     if c is not None:
         acc = reference.rounded(c + 0.0, FIRST_ADDEND, accumulator, stochastic)
-    if how == "stepwise":
-        return _stepwise(a, b, acc, accumulator, stochastic)
+    if how == "stepwise" or not worth_compiling(acc.size * a.shape[1] // _STEPS_AN_ELEMENT):
+        return _stepwise(a, b, acc, accumulator, stochastic, how in ("float32", "float64"))
     assert isinstance(accumulator, BinaryFormat)
     from pyhost.golden import chain_kernels
 
@@ -121,14 +125,20 @@ def _constants(accumulator: BinaryFormat, lane: Any) -> Any:
 
 
 def _stepwise(
-    a: _Values, b: _Values, acc: _Values, accumulator: ScalarFormat, stochastic: Stochastic | None
+    a: _Values,
+    b: _Values,
+    acc: _Values,
+    accumulator: ScalarFormat,
+    stochastic: Stochastic | None,
+    nearest_will_do: bool,
 ) -> _Values:
     with np.errstate(invalid="ignore"):
         for k in range(a.shape[1]):
             product = a[:, k, None] * b[None, k, :]
-            nearest = acc + product
-            # Infinities, NaN and the signs of zeros are those of IEEE arithmetic; all else needs its lost bits.
-            plain = ~np.isfinite(nearest) | (nearest == 0)
-            sums = np.where(plain, nearest, add_to_odd(acc, product))
-            acc = reference.rounded(sums, k, accumulator, stochastic)
+            sums = acc + product
+            if not nearest_will_do:
+                # Infinities, NaN and the signs of zeros are those of IEEE arithmetic; all else needs its lost bits.
+                plain = ~np.isfinite(sums) | (sums == 0)
+                sums = np.where(plain, sums, add_to_odd(acc, product))
+            acc = accumulator.round(sums) if stochastic is None else reference.rounded(sums, k, accumulator, stochastic)
     return acc

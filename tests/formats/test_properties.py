@@ -58,6 +58,18 @@ def test_encode_of_decode_is_the_identity(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_round_is_decode_of_encode(name: str) -> None:
+    number_format = scalar(name)
+    rng = np.random.default_rng(SEED)
+    top = np.log2(number_format.max) + 2
+    x = rng.standard_normal(1 << 10) * 2.0 ** rng.uniform(-top, top, 1 << 10)
+    x[:6] = [0.0, -0.0, np.inf, -np.inf, np.nan, number_format.max * (1 + 2.0**-12)]
+    rounded, expected = number_format.round(x), number_format.decode(number_format.encode(x))
+    assert np.array_equal(rounded, expected, equal_nan=True), f"seed {SEED}"
+    assert np.array_equal(np.signbit(rounded[rounded == 0]), np.signbit(expected[expected == 0])), f"seed {SEED}"
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_the_unit_divides_every_value(name: str) -> None:
     number_format = scalar(name)
     values = number_format.decode(codes_of(number_format))

@@ -13,7 +13,6 @@ from pyhost.formats import Format, FormatError, Rounding, Stochastic, parse_form
 from pyhost.golden import Chain, Exact, GoldenError, gemm
 
 SEED = 711
-ENGINES = ["reference", "fast"]
 Codes = NDArray[np.unsignedinteger]
 
 
@@ -43,7 +42,6 @@ def encoded(number_format: Format, exact: Fraction) -> int:
     return int(number_format.encode([value or zero])[0])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("a_name", "b_name", "d_name"),
     [
@@ -75,7 +73,6 @@ def test_exact_is_the_rational_sum_rounded_once(a_name: str, b_name: str, d_name
             assert int(code) == encoded(d_format, exact), f"seed {SEED}: {exact} {float(exact)!r}"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_an_exactly_zero_sum_is_plus_zero_and_an_underflow_keeps_its_sign(engine: str) -> None:
     f8, f16 = parse_format("e5m2"), parse_format("e5m10")
     one, minus_one, minus_zero = f8.encode([[1.0]]), f8.encode([[-1.0]]), f8.encode([[-0.0]])
@@ -87,7 +84,6 @@ def test_an_exactly_zero_sum_is_plus_zero_and_an_underflow_keeps_its_sign(engine
     assert gemm(one, f8.encode([[1.25]]), d_format=f16, scale=-25, **same).tolist() == [[1]]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("accumulator", [Exact(), Chain(parse_format("e8m23"))], ids=["exact", "chain"])
 def test_infinities_and_nan(accumulator: Exact | Chain, engine: str) -> None:
     f8, f16 = parse_format("e5m2"), parse_format("e5m10")
@@ -136,7 +132,6 @@ def softfloat(number_format: Format) -> tuple[Any, Callable[[np.unsignedinteger]
     return kind, lambda code: kind.from_bytes(int(code).to_bytes(number_format.dtype.itemsize, "big"))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", ["e5m10", "e8m23"])
 def test_chain_is_softfloats_fused_multiply_add(name: str, engine: str) -> None:
     number_format = parse_format(name)
@@ -171,7 +166,6 @@ def test_chain_is_softfloats_fused_multiply_add(name: str, engine: str) -> None:
                 ), f"seed {SEED}, {finite=}, [{i},{j}]: {got!r}, not {expected!r}"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("operand", "accumulator"),
     [
@@ -214,7 +208,6 @@ def test_chain_rounds_every_step_once(operand: str, accumulator: str, engine: st
             assert got == acc or (np.isnan(got) and np.isnan(acc)), f"seed {SEED}, [{i},{j}]: {got!r}, not {acc!r}"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("transpose", ["NN", "NT", "TN", "TT"])
 def test_transpositions(transpose: str, engine: str) -> None:
     rng = np.random.default_rng(SEED)
@@ -226,7 +219,6 @@ def test_transpositions(transpose: str, engine: str) -> None:
     assert np.array_equal(gemm(*stored, transpose=transpose, **same), expected)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_write_back_saturates_where_asked(engine: str) -> None:
     f8 = parse_format("e5m2")
     large, inf, nan = f8.encode([[f8.max]]), f8.encode([[np.inf]]), f8.encode([[np.nan]])
@@ -237,7 +229,6 @@ def test_write_back_saturates_where_asked(engine: str) -> None:
     assert gemm(nan, large, overflow="saturate", **same).tolist() == [[0x7E]]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("mode", [mode for mode in Rounding if mode is not Rounding.STOCHASTIC])
 def test_write_back_rounds_the_exact_sum_in_every_mode(mode: Rounding, engine: str) -> None:
     """2^30 + 2^-24 has 55 bits: a mode that looked at the nearest binary64 would not see the small part."""
@@ -250,7 +241,6 @@ def test_write_back_rounds_the_exact_sum_in_every_mode(mode: Rounding, engine: s
         assert bf16.decode(d).tolist() == [[sign * 2.0**30 * (1 + 2.0**-7 if away else 1.0)]]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_stochastic_write_back_draws_for_row_and_column(engine: str) -> None:
     f8 = parse_format("e5m2")
     rng = np.random.default_rng(SEED)
@@ -263,7 +253,6 @@ def test_stochastic_write_back_draws_for_row_and_column(engine: str) -> None:
     assert not np.array_equal(d, f8.encode(sums))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_an_exact_sum_does_not_know_its_order(engine: str) -> None:
     f16 = parse_format("e5m10")
     rng = np.random.default_rng(SEED)
@@ -275,7 +264,6 @@ def test_an_exact_sum_does_not_know_its_order(engine: str) -> None:
         assert np.array_equal(gemm(a[:, order], b[order], **same), expected), f"seed {SEED}"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("accumulator", [Exact(), Chain(parse_format("e5m10"))], ids=["exact", "chain"])
 def test_empty_sums(accumulator: Exact | Chain, engine: str) -> None:
     f8, f16 = parse_format("e5m2"), parse_format("e5m10")
@@ -287,7 +275,6 @@ def test_empty_sums(accumulator: Exact | Chain, engine: str) -> None:
     assert gemm(np.zeros((0, 4), np.uint8), np.zeros((4, 3), np.uint8), **same).shape == (0, 3)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", ["e5m10", "e8m23"])
 def test_one_product_and_one_sum_are_softfloats(name: str, engine: str) -> None:
     number_format = parse_format(name)
@@ -332,7 +319,6 @@ def nearest_posit(posit: Format, exact: Fraction) -> int:
     return code if exact > 0 else (1 << posit.bits) - code
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("width", [8, 16, 31])
 def test_a_quire_rounds_once(width: int, engine: str) -> None:
     """Posits in an exact accumulator: the rational sum, rounded as one value is."""

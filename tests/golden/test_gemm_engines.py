@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from pyhost.golden.register import Register, sum_products
 
 SEED = 2008
 Codes = NDArray[np.unsignedinteger]
+Switch = Callable[[bool], None]
 CHAINS = [
     ("e4m3fn", "e5m2", "e5m10", "float32"),
     ("e5m2", "e5m2", "e5m10", "float32"),
@@ -63,6 +65,19 @@ def scalar(name: str) -> ScalarFormat:
     return number_format
 
 
+def engines(compiling: Switch) -> Iterator[str]:
+    """The reference, then the fast engine in NumPy and in compiled kernels."""
+    yield "reference"
+    for compiles in (False, True):
+        compiling(compiles)
+        yield "fast"
+
+
+def assert_equal(results: list[Codes], message: str) -> None:
+    for result in results[1:]:
+        assert np.array_equal(results[0], result), message
+
+
 def data(kind: str, rng: np.random.Generator, number_format: ScalarFormat, shape: tuple[int, int]) -> Codes:
     if kind == "codes":  # specials and the whole range
         return rng.integers(0, 1 << number_format.bits, shape).astype(number_format.dtype)
@@ -80,7 +95,7 @@ def data(kind: str, rng: np.random.Generator, number_format: ScalarFormat, shape
 
 @pytest.mark.parametrize("kind", ["normal", "codes", "cancelling", "wide", "small"])
 @pytest.mark.parametrize(("a_name", "b_name", "accumulator", "how"), CHAINS)
-def test_chains_agree(a_name: str, b_name: str, accumulator: str, how: str, kind: str) -> None:
+def test_chains_agree(a_name: str, b_name: str, accumulator: str, how: str, kind: str, compiling: Switch) -> None:
     a_format, b_format, acc_format = map(scalar, (a_name, b_name, accumulator))
     assert lanes(a_format, b_format, acc_format) == how
     rng = np.random.default_rng(SEED)
@@ -98,9 +113,9 @@ def test_chains_agree(a_name: str, b_name: str, accumulator: str, how: str, kind
                     accumulator=Chain(acc_format),
                     engine=engine,
                 )
-                for engine in ("reference", "fast")
+                for engine in engines(compiling)
             ]
-            assert np.array_equal(*results), f"seed {SEED}, {kind}, {(m, k, n)}, C {c is not None}"
+            assert_equal(results, f"seed {SEED}, {kind}, {(m, k, n)}, C {c is not None}")
 
 
 @pytest.mark.parametrize("kind", ["normal", "codes", "cancelling", "wide", "small"])
@@ -118,7 +133,9 @@ def test_chains_agree(a_name: str, b_name: str, accumulator: str, how: str, kind
         ("posit8", "posit8", "posit16", "stepwise"),
     ],
 )
-def test_stochastic_chains_agree(a_name: str, b_name: str, accumulator: str, how: str, kind: str) -> None:
+def test_stochastic_chains_agree(
+    a_name: str, b_name: str, accumulator: str, how: str, kind: str, compiling: Switch
+) -> None:
     a_format, b_format, acc_format = map(scalar, (a_name, b_name, accumulator))
     assert lanes(a_format, b_format, acc_format, stochastic=True) == how
     rng = np.random.default_rng(SEED)
@@ -138,14 +155,14 @@ def test_stochastic_chains_agree(a_name: str, b_name: str, accumulator: str, how
                     rounding=Stochastic(3, seed=8),
                     engine=engine,
                 )
-                for engine in ("reference", "fast")
+                for engine in engines(compiling)
             ]
-            assert np.array_equal(*results), f"seed {SEED}, {kind}, {(m, k, n)}, C {c is not None}"
+            assert_equal(results, f"seed {SEED}, {kind}, {(m, k, n)}, C {c is not None}")
 
 
 @pytest.mark.parametrize("kind", ["normal", "codes", "cancelling", "wide", "small"])
 @pytest.mark.parametrize(("a_name", "b_name", "c_name", "d_name"), MIXTURES)
-def test_exact_sums_agree(a_name: str, b_name: str, c_name: str, d_name: str, kind: str) -> None:
+def test_exact_sums_agree(a_name: str, b_name: str, c_name: str, d_name: str, kind: str, compiling: Switch) -> None:
     a_format, b_format, c_format, d_format = map(scalar, (a_name, b_name, c_name, d_name))
     rng = np.random.default_rng(SEED)
     for m, k, n in ((6, 50, 5), (3, 1, 4)):
@@ -165,9 +182,9 @@ def test_exact_sums_agree(a_name: str, b_name: str, c_name: str, d_name: str, ki
                         scale=scale,
                         engine=engine,
                     )
-                    for engine in ("reference", "fast")
+                    for engine in engines(compiling)
                 ]
-                assert np.array_equal(*results), f"seed {SEED}, {kind}, {(m, k, n)}, C {c is not None}, {scale=}"
+                assert_equal(results, f"seed {SEED}, {kind}, {(m, k, n)}, C {c is not None}, {scale=}")
 
 
 @pytest.mark.parametrize("kind", ["normal", "codes", "cancelling", "wide", "small"])
@@ -250,13 +267,13 @@ def test_sums_of_more_than_53_bits_are_cut(depth: int) -> None:
     assert np.array_equal(d, expected), f"seed {SEED}"
 
 
-def test_sums_wider_than_a_pair_go_to_a_register() -> None:
+def test_sums_wider_than_a_pair_go_to_a_register(compiling: Switch) -> None:
     """2^120 + 2^66 + 1 - 2^120: a pair of binary64 that held the first two would lose the 1."""
     number_format = scalar("e8m1")
     a = number_format.encode([[2.0**60, 2.0**60, 1.0]])
     b = number_format.encode([[2.0**60], [2.0**6], [1.0]])
     c = number_format.encode([[-(2.0**120)]])
-    for engine in ("reference", "fast"):
+    for engine in engines(compiling):
         d = gemm(
             a,
             b,
@@ -272,7 +289,7 @@ def test_sums_wider_than_a_pair_go_to_a_register() -> None:
 
 @pytest.mark.parametrize("operand", ["e4m3fn", "e5m10"])  # float32 and float64 lanes
 @pytest.mark.parametrize("accumulator", ["e5m10", "e4m9fn", "e4m5fnuz"])
-def test_a_chain_overflows_where_half_a_step_is_reached(operand: str, accumulator: str) -> None:
+def test_a_chain_overflows_where_half_a_step_is_reached(operand: str, accumulator: str, compiling: Switch) -> None:
     """From the largest value, by less than half a step, by half a step, and by more; then back by all of it."""
     number_format, acc_format = scalar(operand), scalar(accumulator)
     largest = acc_format.max
@@ -292,9 +309,9 @@ def test_a_chain_overflows_where_half_a_step_is_reached(operand: str, accumulato
                 accumulator=Chain(acc_format),
                 engine=engine,
             ).tolist()
-            for engine in ("reference", "fast")
+            for engine in engines(compiling)
         ]
-        assert results[0] == results[1]
+        assert results[0] == results[1] == results[2]
         overflows = part > 0.5 or (part == 0.5 and acc_format.largest_code % 2 == 1)  # type: ignore[attr-defined]
         assert np.isfinite(acc_format.decode(results[1])).all() == (not overflows), part
 
@@ -306,13 +323,14 @@ def test_slices_are_few_where_few_suffice() -> None:
     assert plan(Span(-300, 300), Span(-300, 300), 512) is None
 
 
-def test_the_kernels_precondition_is_tight() -> None:
+def test_the_kernels_precondition_is_tight(compiling: Switch) -> None:
     """2 q = 24 is one bit too many for float32 lanes: their own rounding makes a tie of a sum just below it."""
     operand, acc_format = parse_format("e5m5"), parse_format("e5m11")
     q = acc_format.precision
     a, c = 63.0 * 2.0**-5, 2.0**-q - 2.0**-24
     product = a * a * 2.0**-1
     assert np.float32(product) + np.float32(c) == np.float32(product + 2.0**-q)
+    compiling(True)
     d = gemm(
         operand.encode([[a]], exact=True),
         operand.encode([[a / 2]], exact=True),

@@ -1,5 +1,7 @@
 """Both engines on random mixtures of formats, shapes, settings and data."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -53,7 +55,7 @@ def values(rng: np.random.Generator, number_format: ScalarFormat, shape: tuple[i
 @pytest.mark.parametrize(
     ("part", "cases"), [(0, 200), *(pytest.param(part, 2000, marks=pytest.mark.slow) for part in range(1, 9))]
 )
-def test_engines_agree_on_anything(part: int, cases: int) -> None:
+def test_engines_agree_on_anything(part: int, cases: int, compiling: Callable[[bool], None]) -> None:
     rng = np.random.default_rng([SEED, part])
     for _ in range(cases):
         fa, fb, fc, fd, acc = (parse_format(name) for name in rng.choice(NAMES, 5))
@@ -80,5 +82,9 @@ def test_engines_agree_on_anything(part: int, cases: int) -> None:
         operands = [a.T if transpose[0] == "T" else a, b.T if transpose[1] == "T" else b]
         if rng.integers(2):
             operands.append(c)
-        reference, fast = (gemm(*operands, engine=engine, **settings) for engine in ("reference", "fast"))
-        assert np.array_equal(reference, fast), f"seed {SEED}, part {part}: {m}x{k}x{n} {len(operands)} {settings}"
+        reference = gemm(*operands, engine="reference", **settings)
+        for compiles in (False, True):
+            compiling(compiles)
+            fast = gemm(*operands, **settings)
+            message = f"seed {SEED}, part {part}, {compiles=}: {m}x{k}x{n} {len(operands)} {settings}"
+            assert np.array_equal(reference, fast), message
