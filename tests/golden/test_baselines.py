@@ -15,8 +15,8 @@ from pyhost.golden.loss_scaling import LossScaler
 
 
 @cache
-def cnn_steps(name):
-    return train(BASELINES[name], "cnn-digits", steps=30)
+def trained(name, model):
+    return train(BASELINES[name], model, steps=30)
 
 
 def mean_loss(steps):
@@ -30,7 +30,7 @@ def test_every_baseline_learns_digits(name):
     Near: within 0.25, a third of what has been learned. Another rounding is another path of SGD with momentum; batches
     of 16 make losses vary by 0.3 from step to step on any of them.
     """
-    steps, binary32 = cnn_steps(name), cnn_steps("binary32")
+    steps, binary32 = trained(name, "cnn-digits"), trained("binary32", "cnn-digits")
     print(name, [round(step.loss, 3) for step in steps])
     assert mean_loss(steps[-5:]) < 0.8 * mean_loss(steps[:5])
     assert abs(mean_loss(steps[-5:]) - mean_loss(binary32[-5:])) < 0.25
@@ -73,7 +73,7 @@ def test_binary32_follows_binary64():
     A weight's 30 updates are off by 2^-24 each, in either direction, and momentum makes it ten times as much: 3e-6 in
     the worst weight, much less in a loss, which depends on all of them.
     """
-    steps = train(BASELINES["binary32"], "mlp-digits", steps=30)
+    steps = trained("binary32", "mlp-digits")
     expected = dense_relu_dense(30)
     error = np.abs(np.array([step.loss for step in steps]) - expected).max()
     print("largest difference", error)
@@ -127,7 +127,7 @@ def test_binary32_follows_pytorch_in_binary64(model):
         loss.backward()
         optimizer.step()
         expected.append(loss.item())
-    steps = train(BASELINES["binary32"], model, steps=30)
+    steps = trained("binary32", model)
     error = np.abs(np.array([step.loss for step in steps]) - expected).max()
     print("largest difference", error)
     assert error < 2e-6
