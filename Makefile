@@ -1,6 +1,5 @@
 # make run: one training step, co-simulated. make test: all tests. Both set up what they need first.
 .DEFAULT_GOAL := help
-PYTHON ?= python3
 BIN := .venv/bin
 C_SOURCES := $(wildcard firmware/*.[ch] soc/*.cpp tests/*/*.c tests/*/*.cpp)
 
@@ -36,9 +35,9 @@ clean:
 
 # One stamp for each set of packages: ready, ready-test, ready-lint.
 .venv/ready: pyproject.toml scripts/constraints.txt scripts/setup.sh
-	@PYTHON=$(PYTHON) sh scripts/setup.sh
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh
 	@touch $@
 
 .venv/ready-%: .venv/ready
-	@PYTHON=$(PYTHON) sh scripts/setup.sh $*
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh $*
 	@touch $@

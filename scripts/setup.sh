@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 extra=${1:-}
-python=${PYTHON:-python3}
+python=
 venv=.venv/bin/python
 
 say() { echo "setup: $*" >&2; }
@@ -24,18 +24,23 @@ install() {
 
 need_compiler() {
     missing=
-    has c++ || has g++ || has clang++ || missing="g++"
-    has make || missing="$missing make"
-    has perl || missing="$missing perl"
+    for tool in g++ make perl; do has $tool || missing="$missing $tool"; done
     # shellcheck disable=SC2086  # a list of packages
-    [ -z "$missing" ] || install $missing || fail "missing:$(printf ' %s' $missing); install with: apt-get install $missing"
+    [ -z "$missing" ] || install $missing || fail "missing:$missing; install with: apt-get install$missing"
+}
+
+# The Python that PYTHON names, else the first one here that is new enough.
+find_python() {
+    for python in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+        "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && return
+    done
+    return 1
 }
 
 # Without Debian's python3-venv there is no ensurepip; then any pip that is about can fill an environment made without one.
 make_environment() {
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || install python3 python3-venv ||
-        fail "missing: Python 3.11 or newer ('$python' is not it); install python3 and python3-venv, or set PYTHON="
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "'$python' is older than Python 3.11; set PYTHON="
+    find_python || { [ -z "${PYTHON:-}" ] && install python3 python3-venv && find_python; } ||
+        fail "missing: Python 3.11 or newer; install python3 and python3-venv, or name one: make PYTHON=/path/to/python3"
     say "creating .venv with $("$python" --version)"
     "$python" -m venv --clear .venv >/dev/null 2>&1 && return
     "$python" -m venv --clear --without-pip .venv && pip_from_elsewhere && return
@@ -56,12 +61,16 @@ pip_from_elsewhere() {
     return $status
 }
 
+# The package as it lies here, with an extra, in the versions of constraints.txt.
+pip_install() {
+    "$venv" -m pip install -q --no-compile --disable-pip-version-check -c scripts/constraints.txt -e ".${1:+[$1]}"
+}
+
 need_compiler
 "$venv" -m pip --version >/dev/null 2>&1 || make_environment
 say "installing floatsoc${extra:+[$extra]} into .venv (a minute or two the first time)"
-"$venv" -m pip install -q --no-compile --disable-pip-version-check -c scripts/constraints.txt -e ".${extra:+[$extra]}" ||
-    fail "pip could not install the packages; see its message above"
+pip_install "$extra" || fail "pip could not install the packages; see its message above"
 
-# A peer that the tests compare with is compiled here, for which Python's headers may be missing: then those tests are skipped.
-[ "$extra" != test ] || "$venv" -m pip install -q --no-compile --disable-pip-version-check -c scripts/constraints.txt -e ".[peers]" >/dev/null 2>&1 ||
+# A peer that the tests compare with has to be compiled, for which Python's headers may be missing.
+[ "$extra" != test ] || pip_install "peers" >/dev/null 2>&1 ||
     say "softposit could not be compiled (python3-dev?): the tests against it will be skipped"

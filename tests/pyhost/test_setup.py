@@ -54,7 +54,14 @@ def test_a_missing_python_is_named(machine):
 def test_a_python_that_is_too_old_is_not_used(machine):
     status, err = machine("perl", "make", "g++", python3="exit 1")
     assert status == 3
-    assert "'python3' is not it" in err
+    assert "missing: Python 3.11 or newer" in err
+
+
+def test_another_python_of_the_right_age_is_found(machine):
+    python = 'case "$1" in -c) exit 0;; --version) echo Python 3.12.0;; *) exit 1;; esac'
+    status, err = machine("perl", "make", "g++", **{"python3": "exit 1", "python3.12": python})
+    assert status == 3
+    assert "missing: pip for 'python3.12'" in err
 
 
 def test_a_missing_pip_is_named(machine):
