@@ -1,7 +1,7 @@
 """Commands that run something on a target: run, train, gemm."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +10,20 @@ from pyhost.job import gemm_job, load_job, parse_change
 from pyhost.profile import Step
 from pyhost.report.tables import facts
 
+if TYPE_CHECKING:
+    from pyhost.cosim.session import Fault
+
 __all__ = ["gemm", "run", "train"]
+
+
+def _fault(text: str) -> "Fault":
+    """The fault of TENSOR:INDEX:BIT."""
+    from pyhost.cosim.session import Fault
+
+    match text.split(":"):
+        case [tensor, index, bit] if index.isdecimal() and bit.isdecimal():
+            return Fault(tensor, int(index), int(bit))
+    raise click.BadParameter(f"{text!r}; expected TENSOR:INDEX:BIT, like conv1.weight.master:5:30")
 
 
 @click.command(
@@ -18,10 +31,19 @@ __all__ = ["gemm", "run", "train"]
     Examples:
       floatsoc run --baseline
       floatsoc run job.toml --set accelerator.accumulator=e8m23
+      floatsoc run --flip conv1.weight.master:5:30
     """
 )
 @job_options
 @click.option("--baseline", is_flag=True, help="Run once more without the accelerator, and show the speed-up.")
+@click.option(
+    "--flip",
+    "faults",
+    multiple=True,
+    metavar="TENSOR:INDEX:BIT",
+    callback=lambda context, parameter, values: tuple(map(_fault, values)),
+    help="Flip a bit of an input or weight in the target's memory first, to see it found. Repeatable.",
+)
 @click.option("--list-models", is_flag=True, help="List the networks that network.model can name.")
 @machine_options
 @command

@@ -1,5 +1,10 @@
 """The default job and its variations: every bit equal, whatever computes it."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -106,6 +111,20 @@ def test_a_flipped_bit_is_found_and_named(bit, small_job, tmp_path):
     assert first.expected.code == clean[weight]
     assert not result.kernels[first.kernel_index].bit_exact
     assert result.kernels[0].bit_exact
+
+
+def test_the_command_line_names_a_flipped_bit_and_exits_with_1(tmp_path):
+    command = [Path(sys.executable).with_name("floatsoc"), "run", "--set", "network.batch=2", "--flip"]
+    result = subprocess.run(
+        [*command, "conv1.weight.master:5:30"], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert result.returncode == 1
+    assert result.stdout.startswith("NOT EQUAL")
+    assert re.search(r"kernel conv1.weight.convert .*\n\s+tensor\s+conv1.weight, e4m3fn", result.stdout)
+    assert re.search(r"first\s+\[0, 0, 0, 5\]\s+expected\s+code 0x\w+, value \S+\s+actual", result.stdout)
+    malformed = subprocess.run([*command, "conv1"], capture_output=True, text=True, timeout=60, check=False)
+    assert malformed.returncode == 2
+    assert "'conv1'; expected TENSOR:INDEX:BIT" in malformed.stderr
 
 
 def test_other_networks_formats_and_data(tmp_path):
