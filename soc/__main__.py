@@ -42,7 +42,7 @@ def _undated(text: str) -> str:
 
 
 def _private(netlist: str) -> str:
-    """Drop VexRiscv's /* verilator public */, which cost a quarter of the simulation's speed."""
+    """Drop VexRiscv's /* verilator public */: what is public is kept from Verilator's optimiser."""
     return re.sub(r"/\* verilator public \*/", "", netlist)
 
 
