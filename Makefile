@@ -1,7 +1,7 @@
 # make run: one training step, co-simulated. make test: all tests. Both set up what they need first.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-C_SOURCES := $(wildcard firmware/*.[ch] soc/*.cpp tests/*/*.c tests/*/*.cpp)
+C_SOURCES := $(wildcard firmware/*.[ch] soc/*.cpp tests/*/*.c tests/*/*.cpp scripts/bench/*.c)
 
 .PHONY: help run test check lint clean
 

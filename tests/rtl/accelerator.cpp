@@ -20,8 +20,7 @@ struct Random {
 
 Vaccelerator dut;
 
-void tick_system()
-{
+void tick_system() {
     dut.sys_clk = 0;
     dut.accelerator_clk = 0;
     dut.eval();
@@ -31,8 +30,7 @@ void tick_system()
     dut.eval();
 }
 
-void write_register(uint32_t index, uint32_t value)
-{
+void write_register(uint32_t index, uint32_t value) {
     dut.csr_adr = index;
     dut.csr_dat_w = value;
     dut.csr_we = 1;
@@ -40,8 +38,7 @@ void write_register(uint32_t index, uint32_t value)
     dut.csr_we = 0;
 }
 
-uint32_t read_register(uint32_t index)
-{
+uint32_t read_register(uint32_t index) {
     dut.csr_adr = index;
     dut.csr_re = 1;
     tick_system();
@@ -54,14 +51,13 @@ uint32_t read_register(uint32_t index)
 } // namespace
 
 struct Outcome {
-    uint64_t cycles;         // that the clock was enabled
-    uint32_t timed_out;      // the job did not end
-    uint32_t beyond_memory;  // commands outside the memory, or other breaches of the port's rules
-    uint32_t registers[16];  // status, error, counters: all from `status` on
+    uint64_t cycles;        // that the clock was enabled
+    uint32_t timed_out;     // the job did not end
+    uint32_t beyond_memory; // commands outside the memory, or other breaches of the port's rules
+    uint32_t registers[16]; // status, error, counters: all from `status` on
 };
 
-extern "C" __attribute__((visibility("default"))) void reset()
-{
+extern "C" __attribute__((visibility("default"))) void reset() {
     dut.sys_rst = dut.accelerator_rst = 1;
     for (int i = 0; i < 4; i++) {
         dut.sys_clk = dut.accelerator_clk = 0;
@@ -75,9 +71,9 @@ extern "C" __attribute__((visibility("default"))) void reset()
 // Registers: `count` parameters, then start, status, ...; at most `limit` cycles; `scribble` writes over the parameters
 // and `start` while the job runs.
 extern "C" __attribute__((visibility("default"))) void run_job(const uint32_t *parameters, uint32_t count,
-    uint64_t *memory, uint64_t words, uint64_t seed, uint32_t stall, uint64_t limit, uint32_t scribble,
-    Outcome *outcome)
-{
+                                                               uint64_t *memory, uint64_t words, uint64_t seed,
+                                                               uint32_t stall, uint64_t limit, uint32_t scribble,
+                                                               Outcome *outcome) {
     Random random{seed | 1};
     std::deque<uint64_t> reads, writes;
     std::memset(outcome, 0, sizeof *outcome);
