@@ -115,9 +115,10 @@ def gemm(
 
 
 def _scalar(name: str, number_format: Format) -> ScalarFormat:
+    if not isinstance(number_format, Format):
+        raise GoldenError(f"the format of {name} is {number_format!r}: parse_format makes a format of a name")
     if not isinstance(number_format, ScalarFormat):
-        given = getattr(number_format, "name", repr(number_format))
-        raise GoldenError(f"the format of {name} is {given}: products need one of single values, such as e4m3fn")
+        raise GoldenError(f"the format of {name} is {number_format.name}: products need single values, as of e4m3fn")
     return number_format
 
 
