@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyhost.formats.compiling import worth_compiling
 from pyhost.formats.errors import FormatError
-from pyhost.formats.rounding import Rounding, rounds_up
+from pyhost.formats.rounding import Rounding, checked_random, rounds_up
 
 __all__ = ["Format", "ScalarFormat"]
 
@@ -134,7 +134,14 @@ class ScalarFormat(Format):
     ) -> NDArray[np.uint64]:
         """Codes from rounded places on the line of codes, given the values they came from: sign, overflow, NaN."""
 
-    def _encode_compiled(self, x: NDArray[Any], saturate: bool) -> NDArray[np.unsignedinteger] | None:
+    def _encode_compiled(
+        self,
+        x: NDArray[Any],
+        rounding: Rounding,
+        saturate: bool,
+        random: NDArray[np.uint64] | None = None,
+        random_bits: int = 0,
+    ) -> NDArray[np.unsignedinteger] | None:
         """What `encode` gives, by a compiled twin; None where there is none."""
         return None
 
@@ -175,18 +182,19 @@ class ScalarFormat(Format):
         """
         x = np.asarray(x)
         rounding = Rounding.named(rounding)
+        integers = None
+        if rounding is Rounding.STOCHASTIC:
+            x, integers = np.broadcast_arrays(x, checked_random(random, random_bits))
         compiled = None
-        if rounding is Rounding.NEAREST_EVEN and not exact and worth_compiling(x.size):
-            compiled = self._encode_compiled(x, saturate)
+        if not exact and worth_compiling(x.size):
+            compiled = self._encode_compiled(x, rounding, saturate, integers, random_bits)
         if compiled is not None:
             return compiled
         with np.errstate(invalid="ignore"):  # signalling NaNs are as good as any
             x = x.astype(np.float64)
-        if random is not None:
-            x, random = np.broadcast_arrays(x, np.asarray(random, dtype=np.uint64))
         magnitude = np.where(np.isfinite(x), np.abs(x), 0.0)
         low, rest = self._position(magnitude)
-        places = low + rounds_up(low, rest, np.signbit(x), rounding, random, random_bits)
+        places = low + rounds_up(low, rest, np.signbit(x), rounding, integers, random_bits)
         codes = self._assemble(places, x, rounding, saturate).astype(self.dtype)
         if exact:
             held = self.decode(codes)

@@ -186,10 +186,17 @@ class BinaryFormat(ScalarFormat):
             values: NDArray[np.float64] = patterns.view(np.float32).astype(np.float64)
         return np.where(np.isnan(values), np.nan, values)
 
-    def _encode_compiled(self, x: NDArray[Any], saturate: bool) -> NDArray[np.unsignedinteger] | None:
+    def _encode_compiled(
+        self,
+        x: NDArray[Any],
+        rounding: Rounding,
+        saturate: bool,
+        random: NDArray[np.uint64] | None = None,
+        random_bits: int = 0,
+    ) -> NDArray[np.unsignedinteger] | None:
         from pyhost.formats.compiled import encode_binary
 
-        return encode_binary(self, x, saturate)
+        return encode_binary(self, x, rounding, saturate, random, random_bits)
 
     def _position(self, magnitude: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         return line.position(magnitude, self.fraction_bits, self.bias)

@@ -111,10 +111,17 @@ class PositFormat(ScalarFormat):
         values: NDArray[np.float64] = np.where(negative, -magnitude, magnitude)
         return np.where(body == 0, np.where(negative, np.nan, 0.0), values)
 
-    def _encode_compiled(self, x: NDArray[Any], saturate: bool) -> NDArray[np.unsignedinteger] | None:
+    def _encode_compiled(
+        self,
+        x: NDArray[Any],
+        rounding: Rounding,
+        saturate: bool,
+        random: NDArray[np.uint64] | None = None,
+        random_bits: int = 0,
+    ) -> NDArray[np.unsignedinteger] | None:
         from pyhost.formats.compiled import encode_posit
 
-        return encode_posit(self, x, saturate)
+        return encode_posit(self, x, rounding, saturate, random, random_bits)
 
     def _position(self, magnitude: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         body_bits = self.width - 1

@@ -8,11 +8,11 @@ Every format lays its non-negative values out in the order of their codes. A rea
 from enum import Enum
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pyhost.formats.errors import FormatError
 
-__all__ = ["RANDOM_BITS_LIMIT", "Rounding", "overflows", "rounds_up"]
+__all__ = ["RANDOM_BITS_LIMIT", "Rounding", "checked_random", "overflows", "rounds_up"]
 
 RANDOM_BITS_LIMIT = 24
 """Most random bits a stochastic rounding may use: with them a binary64 still carries all that decides."""
@@ -74,17 +74,22 @@ def rounds_up(
         case Rounding.TO_ODD:
             up = (rest > 0) & (low & _ONE == 0)
         case Rounding.STOCHASTIC:
-            if random is None or not 1 <= random_bits <= RANDOM_BITS_LIMIT:
-                raise FormatError(
-                    f"stochastic rounding needs 'random' and 'random_bits' in 1..{RANDOM_BITS_LIMIT}, "
-                    f"not {'no random' if random is None else random_bits}"
-                )
-            if random.size and int(random.max()) >> random_bits:
-                raise FormatError(
-                    f"random integers of {random_bits} bits are below {1 << random_bits}, not {random.max()}"
-                )
+            assert random is not None
             up = (rest >> np.uint64(64 - random_bits)) + random >= np.uint64(1 << random_bits)
     return up
+
+
+def checked_random(random: ArrayLike | None, random_bits: int) -> NDArray[np.uint64]:
+    """The random integers of a stochastic rounding; FormatError where there are none, or one has too many bits."""
+    if random is None or not 1 <= random_bits <= RANDOM_BITS_LIMIT:
+        raise FormatError(
+            f"stochastic rounding needs 'random' and 'random_bits' in 1..{RANDOM_BITS_LIMIT}, "
+            f"not {'no random' if random is None else random_bits}"
+        )
+    integers = np.asarray(random, dtype=np.uint64)
+    if integers.size and int(integers.max()) >> random_bits:
+        raise FormatError(f"random integers of {random_bits} bits are below {1 << random_bits}, not {integers.max()}")
+    return integers
 
 
 def overflows(negative: NDArray[np.bool_], rounding: Rounding) -> NDArray[np.bool_]:

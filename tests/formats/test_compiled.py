@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from pyhost.formats import ScalarFormat, parse_format
-from pyhost.formats.compiling import worth_compiling
+from pyhost.formats import Rounding, ScalarFormat, base, parse_format
 
 SEED = 42
 NAMES = ["e5m2", "e4m3fn", "e4m3fnuz", "e5m2fnuz", "e2m1fn", "e3m2fn", "e5m10", "e8m7", "e8m10", "e8m23", "e2m23"]
@@ -28,28 +27,29 @@ def awkward(number_format: ScalarFormat) -> np.ndarray:
 
 @pytest.mark.parametrize("saturate", [False, True])
 @pytest.mark.parametrize("name", NAMES)
-def test_compiled_and_readable_encoders_agree(name: str, saturate: bool) -> None:
+def test_compiled_and_readable_encoders_agree(name: str, saturate: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     number_format = parse_format(name)
     assert isinstance(number_format, ScalarFormat)
     x = awkward(number_format)
+    rng = np.random.default_rng(SEED)
     with np.errstate(over="ignore"):
         singles = x.astype(np.float32)
-    for values in (x, singles, singles.reshape(-1, 1)[::3]):
-        compiled = number_format._encode_compiled(values, saturate)
-        assert compiled is not None
-        assert compiled.shape == values.shape
-        pieces = values.reshape(-1)
-        readable = np.concatenate(
-            [number_format.encode(pieces[i : i + 1000], saturate=saturate) for i in range(0, pieces.size, 1000)]
-        )
-        wrong = np.flatnonzero(compiled.reshape(-1) != readable)
-        assert wrong.size == 0, (
-            f"seed {SEED}: {pieces[wrong[:3]]}: {compiled.reshape(-1)[wrong[:3]]} {readable[wrong[:3]]}"
-        )
-
-
-def test_readable_pieces_are_below_the_size_that_compiles() -> None:
-    assert not worth_compiling(1000)
+    for mode in Rounding:
+        for values in (x, singles, singles.reshape(-1, 1)[::3]):
+            draw = {}
+            if mode is Rounding.STOCHASTIC:
+                bits = int(rng.integers(1, 25))
+                draw = {"random": rng.integers(0, 1 << bits, values.shape), "random_bits": bits}
+            results = []
+            for compiles in (True, False):
+                monkeypatch.setattr(base, "worth_compiling", lambda elements, compiles=compiles: compiles)
+                results.append(number_format.encode(values, mode, saturate, **draw))
+            compiled, readable = results
+            assert compiled.shape == values.shape
+            wrong = compiled != readable
+            assert not wrong.any(), (
+                f"seed {SEED}, {mode}: {values[wrong][:3]}: {compiled[wrong][:3]} {readable[wrong][:3]}"
+            )
 
 
 def test_kernels_compile_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
