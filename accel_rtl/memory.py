@@ -1,12 +1,17 @@
 """The master of the memory port: one stream of reads and one of writes share it, writes first."""
 
-from migen import If, Module, Signal
+from migen import Cat, If, Module, Signal
+from migen.genlib.fifo import SyncFIFO
 
 from accel_rtl.port import DATA_BITS, DATA_BYTES, MemoryPort
 
 __all__ = ["MemoryMaster"]
 
-OUTSTANDING_LIMIT = 64
+READS_LIMIT = 64
+"""Reads under way at a time, at most."""
+
+WRITES_QUEUED = 4
+"""Writes whose command was accepted before their data, at most."""
 
 
 class MemoryMaster(Module):
@@ -45,23 +50,27 @@ class MemoryMaster(Module):
 
         ###
 
-        # `data` and `enables` belong to the write command in `cmd`; accepted, they move to `wdata`.
+        # `data` and `enables` belong to the write command in `cmd`; once it is accepted they queue for `wdata`.
         data, enables = Signal(DATA_BITS), Signal(DATA_BYTES)
-        reads, wdata_free, free = Signal(max=OUTSTANDING_LIMIT + 1), Signal(), Signal()
+        self.submodules.queue = queue = SyncFIFO(DATA_BITS + DATA_BYTES, WRITES_QUEUED)
+        reads = Signal(max=READS_LIMIT + 1)
+        free, room = Signal(), Signal()
         self.comb += [
             self.beat.eq(port.cmd.valid & port.cmd.ready),
             self.waiting.eq(port.cmd.valid & ~port.cmd.ready),
-            # The data of a write must have a place to go to when its command is accepted.
-            wdata_free.eq(~port.wdata.valid & ~(port.cmd.valid & port.cmd.we)),
             free.eq(~port.cmd.valid | port.cmd.ready),
-            self.write_ready.eq(free & wdata_free),
-            self.read_ready.eq(free & ~(self.write_valid & wdata_free) & (reads < OUTSTANDING_LIMIT - 1)),
-            self.idle.eq(~port.cmd.valid & ~port.wdata.valid & (reads == 0)),
+            room.eq(queue.level + (port.cmd.valid & port.cmd.we) < WRITES_QUEUED),
+            self.write_ready.eq(free & room),
+            self.read_ready.eq(free & ~(self.write_valid & room) & (reads < READS_LIMIT - 1)),
+            self.idle.eq(~port.cmd.valid & ~queue.readable & (reads == 0)),
+            queue.we.eq(self.beat & port.cmd.we),
+            queue.din.eq(Cat(data, enables)),
+            queue.re.eq(port.wdata.ready),
+            port.wdata.valid.eq(queue.readable),
+            Cat(port.wdata.data, port.wdata.we).eq(queue.dout),
         ]
         self.sync += [
             If(port.cmd.ready, port.cmd.valid.eq(0)),
-            If(port.wdata.ready, port.wdata.valid.eq(0)),
-            If(self.beat & port.cmd.we, port.wdata.valid.eq(1), port.wdata.data.eq(data), port.wdata.we.eq(enables)),
             If(
                 self.write_valid & self.write_ready,
                 port.cmd.valid.eq(1),

@@ -16,6 +16,9 @@ SCALE_LIMIT = 1023
 """A scale beyond this makes infinity or zero of everything, just as this one does."""
 
 WORDS_QUEUED = 16
+WORDS_IN_BURST = 8
+"""Words are written many at a time where they can be: a memory loses time whenever it turns from reading to writing."""
+
 ADDRESS_BITS = 32
 
 
@@ -145,7 +148,7 @@ class Store(Module):
         self.submodules.queue = queue = SyncFIFO(address_bits + DATA_BITS + DATA_BYTES, WORDS_QUEUED)
         collected, enabled = Signal(DATA_BITS), Signal(DATA_BYTES)
         spread, data, enables = Signal(DATA_BITS), Signal(DATA_BITS), Signal(DATA_BYTES)
-        own, word_ends = Signal(DATA_BYTES), Signal()
+        own, word_ends, bursting = Signal(DATA_BYTES), Signal(), Signal()
         offset = coded.address[:3]
         choices = {}
         for size in sorted({element_bytes(f) for f in config.formats}):
@@ -165,14 +168,15 @@ class Store(Module):
             queue.we.eq(coded.valid & (word_ends | coded.row_ends)),
             queue.din.eq(Cat(coded.address[3 : 3 + address_bits], data, enables)),
             Cat(self.write_address, self.write_data, self.write_enables).eq(queue.dout),
-            self.write_valid.eq(queue.readable),
-            queue.re.eq(self.write_ready),
+            self.write_valid.eq(queue.readable & (bursting | ~self.under_way)),
+            queue.re.eq(self.write_valid & self.write_ready),
             self.room.eq(queue.level < WORDS_QUEUED - self.pipeline_depth),
             self.finished.eq(self.all_drained & ~self.under_way & ~queue.readable),
         ]
         self.sync += [
             If(coded.valid, collected.eq(data), enabled.eq(enables)),
             If(queue.we, enabled.eq(0)),
+            If(queue.level >= WORDS_IN_BURST, bursting.eq(1)).Elif(~queue.readable, bursting.eq(0)),
         ]
 
 
