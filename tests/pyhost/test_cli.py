@@ -1,6 +1,5 @@
 """The command line: what it prints where, and its exit status. The golden target needs no hardware."""
 
-import functools
 import json
 import signal
 import subprocess
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import pyhost.cosim.run
-from pyhost.cosim.session import Fault
 from pyhost.errors import BuildError
 from pyhost.formats import FAMILIES, ScalarFormat, parse_format
 
@@ -49,10 +47,8 @@ def test_quiet_leaves_the_verdict(floatsoc):
     assert (status, len(out.splitlines()), err) == (0, 1, "")
 
 
-def test_a_mismatch_is_named_and_has_status_1(floatsoc, monkeypatch):
-    fault = Fault(tensor="dense1.weight.master", index=3, bit=30)
-    monkeypatch.setattr(pyhost.cosim.run, "run", functools.partial(pyhost.cosim.run.run, faults=[fault]))
-    status, out, _ = floatsoc("run", *SMALL)
+def test_a_mismatch_is_named_and_has_status_1(floatsoc):
+    status, out, _ = floatsoc("run", *SMALL, "--flip", "dense1.weight.master:3:30")
     assert status == 1
     assert out.startswith("NOT EQUAL")
     assert "kernel dense1.weight.convert" in out
