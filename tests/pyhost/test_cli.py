@@ -78,6 +78,8 @@ def test_products_are_compared(floatsoc):
         (("run", "--set", "rows=4"), "expected TABLE.KEY=VALUE"),
         (("run", "--target", "fpga"), "--target"),
         (("runn",), "No such command 'runn'"),
+        (("run", "--flip", "dense1.weight.master:3"), "TENSOR:INDEX:BIT"),
+        (("run", *SMALL, "--flip", "nothing:3:30"), 'no tensor "nothing"'),
         (("train",), "--steps"),
         (("train", "--steps", "1", "--compare", "every:0"), "every:K"),
         (("gemm", "1", "2"), "'K'"),
