@@ -1,6 +1,7 @@
 """Fixtures that several folders of tests share."""
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,8 @@ def riscv_gcc():
     if compiler is None:
         pytest.skip("riscv64-unknown-elf-gcc is not installed: apt install gcc-riscv64-unknown-elf")
     return compiler
+
+
+def pytest_configure():
+    """Take Ctrl-C seriously even in the background of a shell, which ignores it, as would every process we start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -18,8 +18,6 @@ from pyhost.job import Job
 from pyhost.targets.base import Limit
 from pyhost.targets.verilator import VerilatorTarget
 
-pytestmark = pytest.mark.hardware
-
 FLOATSOC = Path(sys.executable).with_name("floatsoc")
 ILLEGAL_INSTRUCTION = (0).to_bytes(4, "little")
 JUMP_TO_SELF = (0x6F).to_bytes(4, "little")

@@ -10,8 +10,6 @@ from pyhost.formats import parse_format
 from pyhost.job import gemm_job
 from tests.e2e.runs import tensors_of
 
-pytestmark = pytest.mark.hardware
-
 
 def product(m, n, k, **options):
     return gemm_job({"m": m, "n": n, "k": k, **options})

@@ -15,8 +15,6 @@ from pyhost.job import Job
 from pyhost.profile import read_result
 from tests.e2e.runs import tensors_of
 
-pytestmark = pytest.mark.hardware
-
 
 def test_default_job_is_exact_and_accounts_for_its_cycles(default_result):
     result = default_result

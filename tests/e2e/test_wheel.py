@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.hardware, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -91,7 +91,9 @@ def test_hardware_that_cannot_be_is_an_error_in_one_line(hardware, what, monkeyp
 
 
 @pytest.mark.hardware
-@pytest.mark.parametrize("moment", ["generating the SoC", "compiling the simulation of soc"])
+@pytest.mark.parametrize(
+    "moment", ["generating the SoC", "compiling the simulation of soc", "optimising the simulation of soc"]
+)
 def test_an_interrupt_leaves_no_process_and_nothing_half_built(tmp_path, moment):
     program = """
 from pyhost.cosim.build import build_soc
