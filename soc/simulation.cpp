@@ -8,13 +8,19 @@
 #include "Vsoc.h"
 #include "Vsoc___024root.h"
 
+// What Vsoc::eval() calls, between locks and queues that only $display and threads need.
+void Vsoc___024root___eval(Vsoc___024root *root);
+
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
 namespace {
 
 class Simulation {
   public:
-    Simulation() { reset(); }
+    Simulation() {
+        model.eval();
+        reset();
+    }
     ~Simulation() { select(); }
 
     // Leaves the SoC in its first cycle after reset; main RAM keeps its contents.
@@ -61,12 +67,17 @@ class Simulation {
     void tick(bool accelerator) {
         if (model.console_valid)
             console.push_back(static_cast<char>(model.console_data));
-        model.accelerator_clk = accelerator;
+        clocks_fell(*model.rootp);
         model.sys_clk = 1;
-        model.eval();
-        model.accelerator_clk = 0;
-        model.sys_clk = 0;
-        model.eval();
+        model.accelerator_clk = accelerator;
+        Vsoc___024root___eval(model.rootp);
+    }
+
+    // Nothing happens on a falling edge, so it is not evaluated: the model's memory of the clocks is set to low.
+    template <typename Root> static void clocks_fell(Root &root) {
+        root.__Vtrigprevexpr___TOP__sys_clk__0 = 0;
+        if constexpr (requires { root.__Vtrigprevexpr___TOP__accelerator_clk__0; }) // there is an accelerator
+            root.__Vtrigprevexpr___TOP__accelerator_clk__0 = 0;
     }
 };
 

@@ -14,11 +14,11 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from firmware.build import TOOLCHAINS, compile_command, linker_script
+from firmware.build import CPU_VARIANTS, TOOLCHAINS, compile_command, linker_script
 from pyhost.cosim.cache import cache_root, cached, content_key, source_digest
 from pyhost.cosim.hardware import Hardware
 from pyhost.cosim.tools import run_tool
-from pyhost.cosim.verilate import verilate
+from pyhost.cosim.verilate import Training, verilate
 from pyhost.errors import BuildError
 
 __all__ = ["SocArtefacts", "build_firmware", "build_soc", "generate_soc", "zig_environment"]
@@ -49,6 +49,10 @@ def build_soc(hardware: Hardware, progress: Progress = lambda message: None) -> 
         sources / "simulation.cpp",
         top="soc",
         library="libsoc.so",
+        training=Training(
+            lambda instrumented: _exercise(instrumented, directory, hardware.cpu),
+            (sources / "workload.c", _package("firmware") / "linker.ld", _package("pyhost.cosim") / "exercise.py"),
+        ),
         progress=progress,
     )
     return SocArtefacts(hardware, directory, library)
@@ -111,6 +115,32 @@ def build_firmware(artefacts: SocArtefacts, toolchain: str = "zig", progress: Pr
         )
 
     return cached("firmware", key, build, progress) / "firmware.elf"
+
+
+def _exercise(library: Path, soc: Path, cpu: str) -> None:
+    """Run soc/workload.c on an instrumented simulation; both lie in a directory that will be deleted."""
+    work = library.parent
+    compiler, variant = TOOLCHAINS["zig"], CPU_VARIANTS[cpu]
+    (work / "workload.ld").write_text(linker_script((soc / "regions.ld").read_text()))
+    run_tool(
+        [
+            *compiler.command,
+            *(compiler.with_multiplier if variant.multiplier else compiler.without_multiplier),
+            *("-O2", "-ffreestanding", f"-I{soc}", _package("soc") / "workload.c"),
+            *("-T", "workload.ld", "-o", "workload.elf"),
+        ],
+        cwd=work,
+        timeout=300,
+        purpose="compiling the workload that the simulation is optimised for",
+        environment=zig_environment(),
+    )
+    run_tool(
+        [sys.executable, "-m", "pyhost.cosim.exercise", library, work / "workload.elf"],
+        cwd=work,
+        timeout=300,
+        purpose="profiling the simulation",
+        environment={"PYTHONPATH": _python_path()},
+    )
 
 
 def _compiler_version(toolchain: str) -> str:
