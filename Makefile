@@ -1,6 +1,8 @@
 # make run: one training step, co-simulated. make test: all tests. Both set up what they need first.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
+# A file's tests stay together: they share fixtures and builds.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 C_SOURCES := $(wildcard firmware/*.[ch] soc/*.cpp tests/*/*.c tests/*/*.cpp scripts/bench/*.c)
 
 .PHONY: help run test check lint clean
@@ -16,10 +18,10 @@ run: .venv/ready
 	$(BIN)/floatsoc run
 
 test: .venv/ready-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 check: .venv/ready-test
-	$(BIN)/python -m pytest -m "not slow and not hardware"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not hardware"
 
 lint: .venv/ready-lint
 	$(BIN)/ruff check

@@ -9,6 +9,12 @@ SMALL = {"network.batch": 2}
 """Enough for every kernel, small enough to simulate without the accelerator."""
 
 
+@pytest.fixture
+def hardware_of_its_own(monkeypatch):
+    """For tests that build hardware which nobody else uses: a simulation that is built quickly will do."""
+    monkeypatch.setenv("FLOATSOC_PROFILE_GUIDED", "0")
+
+
 @pytest.fixture(scope="session")
 def small_job():
     return Job().with_changes(SMALL)
