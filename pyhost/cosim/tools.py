@@ -6,8 +6,9 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pyhost.errors import BuildError
@@ -52,20 +53,23 @@ def run_tool(
     command = [str(argument) for argument in argv]
     name = Path(command[0]).name
     try:
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        with _signals_held() as held:
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
     except (FileNotFoundError, PermissionError) as error:
         raise BuildError(f"{purpose}: {name} is missing; install {_INSTALL.get(name, name)}") from error
     try:
+        for number in held:
+            signal.raise_signal(number)
         output, _ = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         output = _kill(process)
@@ -76,6 +80,26 @@ def run_tool(
     if process.returncode != 0:
         raise ToolFailed(f"{purpose}: {name} failed ({_status(process.returncode)}): {_essence(output)}", output)
     return output
+
+
+@contextmanager
+def _signals_held() -> Iterator[list[int]]:
+    """Note the signals that arrive meanwhile instead of handling them.
+
+    A process that is being started cannot be killed yet by whoever an interrupt makes leave.
+    """
+    held: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only the main thread has handlers
+        yield held
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in handlers:
+        signal.signal(number, lambda number, frame: held.append(number))
+    try:
+        yield held
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _kill(process: subprocess.Popen[str]) -> str:

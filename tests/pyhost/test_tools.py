@@ -86,6 +86,23 @@ def test_time_limit_kills_the_whole_group(tmp_path):
     assert has_ended(int((tmp_path / "grandchild").read_text()))
 
 
+def test_an_interrupt_while_a_tool_is_being_started_kills_it_too(tmp_path, monkeypatch):
+    started = []
+
+    class Interrupting(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self.pid)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupting)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run(["sleep", "100"], tmp_path)
+    assert has_ended(started[0])
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
 def test_interrupt_kills_the_whole_group(tmp_path):
     program = f"""
 from pathlib import Path
