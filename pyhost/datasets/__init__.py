@@ -21,6 +21,10 @@ _FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts its files."""
 
 _NPZ_NAMES = (("images", "labels"), ("x_train", "y_train"), ("x", "y"))
+_IDX_IMAGES = ("train-images-idx3-ubyte", "train-images-idx3-ubyte.gz")
+
+_LARGEST_LABEL = 65534
+"""A layer has at most 65,535 outputs, one for each class."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,9 @@ def load_dataset(source: str) -> Dataset:
     """The data set that `training.data` names: `digits`, `fashion-mnist`, or a path.
 
     A path is an .npz archive (arrays `images` and `labels`, or `x_train` and `y_train`) or an IDX image file (gzipped
-    or not) with its label file beside it, as MNIST is published. Integer images are divided by the largest value
-    of their type's use (16 for digits, 255 for bytes), floating-point ones are taken as they are. Raises JobError.
+    or not) with its label file beside it, as MNIST is published, or the directory of both. Integer images are divided
+    by the largest value of their type's use (16 for digits, 255 for bytes), floating-point ones are taken as they are.
+    Raises JobError.
     """
     if source == "digits":
         with as_file(files(__name__) / "digits.npz") as path, np.load(path) as arrays:
@@ -80,7 +85,17 @@ def load_dataset(source: str) -> Dataset:
             f'training.data = "{source}": no such file; allowed are "digits", "fashion-mnist", and the path '
             "of an .npz archive or of an IDX image file"
         )
+    if path.is_dir():
+        path = _images_in(path)
     return _load_npz(path) if path.suffix == ".npz" else _load_idx(source, path)
+
+
+def _images_in(directory: Path) -> Path:
+    """MNIST's training images in `directory`."""
+    for name in _IDX_IMAGES:
+        if (images := directory / name).is_file():
+            return images
+    raise JobError(f"{directory}: a directory without {' or '.join(_IDX_IMAGES)}")
 
 
 def _dataset(name: str, images: NDArray[np.floating], labels: NDArray[np.integer]) -> Dataset:
@@ -93,6 +108,12 @@ def _dataset(name: str, images: NDArray[np.floating], labels: NDArray[np.integer
         )
     if labels.dtype.kind not in "iu" or labels.min() < 0:
         raise JobError(f"{name}: labels must be integers from 0, found {labels.dtype} down to {labels.min()}")
+    if labels.max() > _LARGEST_LABEL:
+        raise JobError(
+            f"{name}: labels number the classes from 0 to {_LARGEST_LABEL:,} at most, found {labels.max():,}"
+        )
+    if images.dtype.kind not in "biuf":
+        raise JobError(f"{name}: the images are {images.dtype}, expected real numbers")
     if not np.isfinite(images).all():
         raise JobError(f"{name}: the images hold infinities or NaNs")
     return Dataset(name, np.ascontiguousarray(images, np.float64), labels.astype(np.uint32))

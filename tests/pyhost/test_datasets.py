@@ -61,6 +61,13 @@ def test_idx_files(tmp_path, suffix, pack):
     assert data.image == (3, 4, 1)
 
 
+@pytest.mark.parametrize("suffix, pack", [("", bytes), (".gz", gzip.compress)])
+def test_the_directory_of_idx_files(tmp_path, suffix, pack):
+    (tmp_path / f"train-images-idx3-ubyte{suffix}").write_bytes(pack(idx(np.zeros((2, 3, 4)))))
+    (tmp_path / f"train-labels-idx1-ubyte{suffix}").write_bytes(pack(idx([4, 2])))
+    assert load_dataset(str(tmp_path)).labels.tolist() == [4, 2]
+
+
 @pytest.mark.parametrize("names", [("images", "labels"), ("x_train", "y_train")])
 def test_npz(tmp_path, names):
     pixels = np.arange(2 * 3 * 3 * 2, dtype=np.float32).reshape(2, 3, 3, 2) / 100
@@ -84,6 +91,9 @@ def write(path, **arrays):
         (lambda d: write(d / "a.npz", images=np.zeros((2, 3, 3)), labels=np.zeros(3, int)), "labels of shape"),
         (lambda d: write(d / "a.npz", images=np.zeros((2, 3, 3)), labels=np.array([0, -1])), "integers from 0"),
         (lambda d: write(d / "a.npz", images=np.full((1, 2, 2), np.nan), labels=np.zeros(1, int)), "NaN"),
+        (lambda d: write(d / "a.npz", images=np.zeros((1, 2, 2), complex), labels=np.zeros(1, int)), "real numbers"),
+        (lambda d: write(d / "a.npz", images=np.zeros((1, 2, 2)), labels=np.array([65535])), "0 to 65,534 at most"),
+        (lambda d: d, "a directory without train-images-idx3-ubyte"),
     ],
 )
 def test_what_is_refused(tmp_path, make, message):
