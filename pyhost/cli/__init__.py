@@ -71,6 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         output.status = _fail(output, "interrupted", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has left, as is its right
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a full disk, most often
+        where = f"{error.filename}: " if error.filename else ""
+        output.status = _fail(output, f"{where}{error.strerror or error}", FAILED, error)
     except Exception as error:  # noqa: BLE001  # the last line of defence: nobody sees a traceback unasked
         hint = "" if output.verbose else " (-v shows where; please report it)"
         output.status = _fail(output, f"internal error: {type(error).__name__}: {error}{hint}", FAILED, error)

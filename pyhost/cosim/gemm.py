@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhost.cosim.launch import Progress, launch, silent
-from pyhost.cosim.record import record
+from pyhost.cosim.record import check_writable, record
 from pyhost.formats import Format, parse_format
 from pyhost.job import GemmJob
 from pyhost.plan.calls import Gemm, Kernel, Operand, Plan
@@ -31,6 +31,7 @@ def run_gemm(
 
     Operands are standard normal, rounded to their formats; `seed` decides them. Errors as in `pyhost.run`.
     """
+    check_writable(runs_dir)
     started = time.perf_counter()
     product = job.product
     rng = np.random.Generator(np.random.PCG64(product.seed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -18,9 +19,24 @@ from numpy.typing import NDArray
 from pyhost.errors import FloatsocError
 from pyhost.profile.result import Result, TrainResult
 
-__all__ = ["record"]
+__all__ = ["check_writable", "record"]
 
 AnyResult = TypeVar("AnyResult", Result, TrainResult)
+
+
+def check_writable(runs: str | Path | None) -> None:
+    """FloatsocError if `runs` cannot be written, before a long run is lost to it. Creates nothing; None is fine."""
+    if runs is None:
+        return
+    runs = Path(runs)
+    try:
+        existing = next(path for path in (runs, *runs.parents) if path.exists())
+        if not existing.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _unwritable(runs, error) from error
 
 
 def record(
@@ -45,8 +61,12 @@ def record(
         finally:
             shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
-        raise FloatsocError(f"cannot write the run directory in {runs}: {error.strerror or error}") from error
+        raise _unwritable(runs, error) from error
     return replace(result, directory=directory)
+
+
+def _unwritable(runs: Path, error: OSError) -> FloatsocError:
+    return FloatsocError(f"cannot write the run directory in {runs}: {error.strerror or error}")
 
 
 def _write_tensors(path: Path, tensors: Mapping[str, NDArray[np.unsignedinteger]]) -> None:

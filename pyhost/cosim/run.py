@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhost.cosim.launch import Progress, launch, silent
-from pyhost.cosim.record import record
+from pyhost.cosim.record import check_writable, record
 from pyhost.cosim.session import Fault
 from pyhost.datasets import Dataset, load_dataset
 from pyhost.formats import parse_format
@@ -49,6 +49,7 @@ def run(
     BuildError or TargetError (pyhost.errors).
     """
     job = job if isinstance(job, Job) else load_job(job)
+    check_writable(runs_dir)
     result, tensors, console = _step(job, target, toolchain, progress, faults)
     if baseline:
         progress("once more without the accelerator")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhost.cosim.launch import Progress, launch, silent
-from pyhost.cosim.record import record
+from pyhost.cosim.record import check_writable, record
 from pyhost.cosim.run import mean_loss, plan_inputs, plan_of
 from pyhost.cosim.session import Outcome
 from pyhost.datasets import load_dataset
@@ -45,6 +45,7 @@ def train(
         raise JobError(f"steps = {steps}: at least 1")
     if compare_every is not None and compare_every < 1:
         raise JobError(f"compare_every = {compare_every}: at least 1, or None for the last step alone")
+    check_writable(runs_dir)
     data = load_dataset(job.training.data)
     plan = plan_of(job, data)
     loss, logits, labels = _observed(plan)

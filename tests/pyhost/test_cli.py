@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import pyhost.cosim.run
+import pyhost.cosim.train
 from pyhost.errors import BuildError
 from pyhost.formats import FAMILIES, ScalarFormat, parse_format
 
@@ -122,6 +123,20 @@ def test_an_unwritable_runs_directory_is_one_line(floatsoc, tmp_path):
     status, _, err = floatsoc("run", *SMALL, "-q", "--runs-dir", tmp_path / "file")
     assert status == 2
     assert "cannot write the run directory" in err
+
+
+def test_an_unwritable_runs_directory_is_found_before_the_run(floatsoc, monkeypatch, tmp_path):
+    monkeypatch.setattr(pyhost.cosim.train, "launch", lambda *arguments, **options: pytest.fail("it ran"))
+    (tmp_path / "file").touch()
+    status, _, err = floatsoc("train", "--steps", "500", "-q", "--runs-dir", tmp_path / "file" / "runs")
+    assert (status, err) == (2, f"floatsoc: cannot write the run directory in {tmp_path}/file/runs: Not a directory\n")
+
+
+def test_a_full_disk_is_one_line_and_status_3():
+    command = [sys.executable, "-c", "from pyhost.cli import main; main()", "formats"]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (3, "floatsoc: No space left on device\n")
 
 
 @pytest.mark.parametrize(
