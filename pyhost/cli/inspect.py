@@ -43,7 +43,7 @@ def formats(output: Output, /, name: str | None) -> None:
 @click.command(
     epilog="""\b
     Example:
-      floatsoc report runs/20260101-120000-cnn-digits
+      floatsoc report runs/cnn-digits-verilator-20260101-120000
     """
 )
 @click.argument("run_dir", type=click.Path())

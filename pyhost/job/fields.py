@@ -90,7 +90,12 @@ def _canonical_tensor_format(given: str) -> str:
 
 
 def _check_accumulator(given: str) -> str:
-    return given if given == "exact" else _canonical_format(given)
+    if given == "exact":
+        return given
+    try:
+        return _canonical_format(given)
+    except ValueError as error:
+        raise ValueError(f'{error}; allowed: exact, or the format of a chain, like "e8m23"') from error
 
 
 def _check_distinct(given: tuple[str, ...]) -> tuple[str, ...]:

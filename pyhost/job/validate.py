@@ -70,6 +70,13 @@ def _explain(model: type[BaseModel], detail: ErrorDetails) -> Iterator[tuple[str
             yield name, f": {what}; {nearest(path[-1], _keys(model, path[:-1]))}"
         case "missing":
             yield name, ": missing"
+        case "too_short" if detail["input"]:
+            pass  # elements were refused, each in a line of its own
+        case "too_short" | "too_long":
+            limit = (
+                f"at least {context['min_length']}" if "min_length" in context else f"at most {context['max_length']}"
+            )
+            yield name, f"{given}: must have {limit}"
         case "literal_error":
             allowed = re.findall(r"'([^']*)'", context["expected"])
             yield name, f"{given}: {nearest(detail['input'], allowed)}"

@@ -67,6 +67,6 @@ def place(tensors: Iterable[Tensor], start: int, end: int) -> Placement:
         raise JobError(
             f"the job's tensors need {position - start:,} bytes of main memory, and beside the firmware "
             f"{max(0, end - start):,} are free (the largest is {largest.name}, {largest.nbytes:,} bytes): "
-            "make them smaller (network.batch) or raise soc.main_ram"
+            "make them smaller or main memory larger (soc.main_ram, --main-ram of gemm)"
         )
     return Placement(addresses, position)
