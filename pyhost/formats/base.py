@@ -11,10 +11,23 @@ from pyhost.formats.compiling import worth_compiling
 from pyhost.formats.errors import FormatError
 from pyhost.formats.rounding import Rounding, checked_random, rounds_up
 
-__all__ = ["Format", "ScalarFormat"]
+__all__ = ["Format", "ScalarFormat", "real_numbers"]
 
 _TABLE_BITS = 16
 """Formats up to this width decode by table (512 KiB at most), wider ones by arithmetic."""
+
+
+def real_numbers(name: str, x: ArrayLike) -> NDArray[Any]:
+    """`x` as an array of real numbers; FormatError, which calls the format `name`, where it is none."""
+    try:
+        numbers = np.asarray(x)
+        if numbers.dtype.kind == "O":  # fractions, decimals, large integers
+            numbers = numbers.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FormatError(f"{name} takes real numbers in the range of binary64: {error}") from None
+    if numbers.dtype.kind not in "buif":
+        raise FormatError(f"{name} takes real numbers, not {numbers.dtype}")
+    return numbers
 
 
 class Format(ABC):
@@ -70,7 +83,10 @@ class Format(ABC):
 
     def _checked(self, codes: ArrayLike) -> NDArray[np.integer]:
         """`codes` as an array; FormatError where they are no integers, or one is not below 2^bits."""
-        codes = np.asarray(codes)
+        try:
+            codes = np.asarray(codes)
+        except ValueError as error:
+            raise FormatError(f"codes of {self.name} are an array of integers: {error}") from None
         if codes.dtype.kind not in "ui":
             raise FormatError(f"codes of {self.name} are integers, not {codes.dtype}")
         if codes.dtype.kind == "i" or codes.dtype.itemsize * 8 > self.bits:
@@ -180,11 +196,15 @@ class ScalarFormat(Format):
         too. `rounding` is a mode or its name. `random` (integers below 2^random_bits, broadcast with x) is for
         `Rounding.STOCHASTIC`. With `exact`, raises FormatError for the first value that the format cannot hold.
         """
-        x = np.asarray(x)
+        x = real_numbers(self.name, x)
         rounding = Rounding.named(rounding)
         integers = None
         if rounding is Rounding.STOCHASTIC:
-            x, integers = np.broadcast_arrays(x, checked_random(random, random_bits))
+            integers = checked_random(random, random_bits)
+            try:
+                x, integers = np.broadcast_arrays(x, integers)
+            except ValueError:
+                raise FormatError(f"random of shape {integers.shape} does not fit x of shape {x.shape}") from None
         compiled = None
         if not exact and worth_compiling(x.size):
             compiled = self._encode_compiled(x, rounding, saturate, integers, random_bits)

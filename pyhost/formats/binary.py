@@ -120,6 +120,11 @@ class BinaryFormat(ScalarFormat):
         return float(self._value(np.array([self.largest_code], dtype=np.uint64))[0])
 
     @property
+    def threshold(self) -> float:
+        """Half a step of the largest binade above `max`: the tie between `max` and what overflows."""
+        return float(self.max + 2.0 ** (self.unit_above(self.max) - 1))
+
+    @property
     def min_normal(self) -> float:
         """2^(1 - bias)."""
         return float(2.0 ** (1 - self.bias))

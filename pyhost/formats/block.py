@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyhost.formats.base import Format, ScalarFormat
+from pyhost.formats.base import Format, ScalarFormat, real_numbers
 from pyhost.formats.errors import FormatError
 from pyhost.formats.rounding import Rounding
 from pyhost.formats.scale import ScaleFormat
@@ -93,12 +93,12 @@ class BlockFormat(Format):
         codes = np.asarray(codes)
         if codes.dtype != np.uint8 or codes.ndim == 0 or codes.shape[-1] % self.block_bytes:
             raise FormatError(f"{self.name} is read from bytes (uint8), a multiple of {self.block_bytes} of them")
-        blocks = codes.reshape(*codes.shape[:-1], -1, self.block_bytes)
+        blocks = codes.reshape(*codes.shape[:-1], codes.shape[-1] // self.block_bytes, self.block_bytes)
         bits = np.unpackbits(blocks[..., 1:], axis=-1, bitorder="little")
         bits = bits.reshape(*bits.shape[:-1], self.size, self.element.bits)
         elements = np.packbits(bits, axis=-1, bitorder="little")[..., 0]
         values = self.element.decode(elements) * _SCALE.decode(blocks[..., :1])
-        return values.reshape(*codes.shape[:-1], -1)
+        return values.reshape(*codes.shape[:-1], blocks.shape[-2] * self.size)
 
     def encode(
         self,
@@ -115,10 +115,10 @@ class BlockFormat(Format):
         FormatError where the last axis is no multiple of the block's size. `random`, of x's shape, and `exact` are as
         in `ScalarFormat.encode`.
         """
-        x = np.asarray(x, dtype=np.float64)
+        x = real_numbers(self.name, x).astype(np.float64)
         if x.ndim == 0 or x.shape[-1] % self.size:
             raise FormatError(f"{self.name} takes a last axis of a multiple of {self.size} values, not shape {x.shape}")
-        blocks = x.reshape(*x.shape[:-1], -1, self.size)
+        blocks = x.reshape(*x.shape[:-1], x.shape[-1] // self.size, self.size)
         finite = np.isfinite(blocks)
         largest = np.where(finite, np.abs(blocks), 0.0).max(axis=-1, keepdims=True, initial=0.0)
         held = finite | (np.isnan(blocks) & self.element.has_nan) | (np.isinf(blocks) & self.element.has_inf)
@@ -127,14 +127,18 @@ class BlockFormat(Format):
         scales = np.where(held.all(axis=-1, keepdims=True), (exponent + 127).astype(np.uint8), _SCALE.nan_code)
         scaled = np.ldexp(blocks, -exponent)
         if random is not None:
-            random = np.broadcast_to(np.asarray(random), x.shape).reshape(blocks.shape)
+            try:
+                random = np.broadcast_to(np.asarray(random), x.shape).reshape(blocks.shape)
+            except ValueError:
+                raise FormatError(f"random of shape {np.shape(random)} does not fit x of shape {x.shape}") from None
         infinite = np.isinf(blocks) & self.element.has_inf
         elements = self.element.encode(scaled, rounding, saturate=True, random=random, random_bits=random_bits)
         if infinite.any() and not saturate:
             elements = np.where(infinite, self.element.encode(scaled), elements)
         bits = np.unpackbits(elements[..., None], axis=-1, count=self.element.bits, bitorder="little")
-        packed = np.packbits(bits.reshape(*bits.shape[:-2], -1), axis=-1, bitorder="little")
-        codes = np.concatenate([scales.astype(np.uint8), packed], axis=-1).reshape(*x.shape[:-1], -1)
+        packed = np.packbits(bits.reshape(*bits.shape[:-2], self.size * self.element.bits), axis=-1, bitorder="little")
+        codes = np.concatenate([scales.astype(np.uint8), packed], axis=-1)
+        codes = codes.reshape(*x.shape[:-1], blocks.shape[-2] * self.block_bytes)
         if exact:
             read = self.decode(codes)
             wrong = ~((read == x) | (np.isnan(read) & np.isnan(x)))

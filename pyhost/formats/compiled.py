@@ -65,7 +65,9 @@ def _rounds_up(low, rest, dropped, negative, draw, i):  # type: ignore[no-untype
     elif draw.mode == _TO_ODD:
         up = (rest > 0) & (low & 1 == 0)
     elif draw.mode == _STOCHASTIC:
-        up = (rest >> (dropped - draw.bits)) + np.int64(draw.random[i]) >= np.int64(1) << draw.bits
+        spare = dropped - draw.bits  # -1 of posit32es0 with 24 random bits
+        part = rest >> spare if spare >= 0 else rest << -spare
+        up = part + np.int64(draw.random[i]) >= np.int64(1) << draw.bits
     return np.int64(up)
 
 
@@ -164,8 +166,7 @@ def encode_binary(
     to_nan = number_format.style in ("fn", "fnuz") and not saturate
     largest_number = infinity
     if to_nan:
-        last_step = number_format.max - float(number_format.decode([largest - 1])[0])
-        tie = int(number(number_format.max + last_step / 2).view(lane))
+        tie = int(number(number_format.threshold).view(lane))
         largest_number = tie - largest % 2  # a tie goes to the even code
     constants = _Constants(
         magnitude_mask=lane(np.iinfo(lane).max),

@@ -52,10 +52,9 @@ ALIASES = {
 _COMMON = ("e8m23", "e8m10", "e8m7", "e5m10", "e5m2", "e4m3fn", "e5m2fnuz", "e4m3fnuz", "e2m1fn", "e2m3fn", "e3m2fn")
 _OTHERS = ("posit8", "posit16", "posit32", "posit8es0", "binary8p3se", "binary8p4se", "unum2x2", "mx(e4m3fn,32)")
 
-_OPTION = re.compile(r"(?P<style>fnuz|fn)|b(?P<bias>-?\d+)|(?P<nosub>nosub)")
+_OPTION = re.compile(r"(?P<style>fnuz|fn)|b(?P<bias>-?\d{1,9})|(?P<nosub>nosub)", re.ASCII)
 
 
-@lru_cache(maxsize=256)
 def parse_format(name: str) -> Format:
     """The format called `name`: a canonical name (`e4m3fn`, `e4m3fnuzb11nosub`, `posit16`) or an alias (`bf16`).
 
@@ -63,6 +62,11 @@ def parse_format(name: str) -> Format:
     """
     if not isinstance(name, str):
         raise FormatError(f"a format's name is a string such as 'e4m3fn', not {name!r}")
+    return _parsed(str(name))
+
+
+@lru_cache(maxsize=256)
+def _parsed(name: str) -> Format:
     text = re.sub(r"\s", "", name.lower())
     text = ALIASES.get(text, text)
     try:
@@ -132,9 +136,9 @@ def _block(element: str, size: str) -> BlockFormat:
 
 _BUILDERS: tuple[tuple[re.Pattern[str], Callable[..., Format]], ...] = (
     (re.compile(r"e8m0fnu"), ScaleFormat),
-    (re.compile(r"e(\d+)m(\d+)(.*)"), _binary),
-    (re.compile(r"binary(\d+)p(\d+)([su])?([ef])?"), _p3109),
-    (re.compile(r"posit(\d+)(?:es(\d+))?"), _posit),
-    (re.compile(r"unum(\d+)x(\d+)"), _unum),
-    (re.compile(r"mx\((.+),(\d+)\)"), _block),
+    (re.compile(r"e(\d{1,9})m(\d{1,9})(.*)", re.ASCII), _binary),
+    (re.compile(r"binary(\d{1,9})p(\d{1,9})([su])?([ef])?", re.ASCII), _p3109),
+    (re.compile(r"posit(\d{1,9})(?:es(\d{1,9}))?", re.ASCII), _posit),
+    (re.compile(r"unum(\d{1,9})x(\d{1,9})", re.ASCII), _unum),
+    (re.compile(r"mx\((.+),(\d{1,9})\)", re.ASCII), _block),
 )

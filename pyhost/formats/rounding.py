@@ -81,15 +81,18 @@ def rounds_up(
 
 def checked_random(random: ArrayLike | None, random_bits: int) -> NDArray[np.uint64]:
     """The random integers of a stochastic rounding; FormatError where there are none, or one has too many bits."""
-    if random is None or not 1 <= random_bits <= RANDOM_BITS_LIMIT:
+    if random is None or not isinstance(random_bits, int | np.integer) or not 1 <= random_bits <= RANDOM_BITS_LIMIT:
         raise FormatError(
             f"stochastic rounding needs 'random' and 'random_bits' in 1..{RANDOM_BITS_LIMIT}, "
             f"not {'no random' if random is None else random_bits}"
         )
-    integers = np.asarray(random, dtype=np.uint64)
-    if integers.size and int(integers.max()) >> random_bits:
-        raise FormatError(f"random integers of {random_bits} bits are below {1 << random_bits}, not {integers.max()}")
-    return integers
+    integers = np.asarray(random)
+    if integers.size and integers.dtype.kind not in "ui":
+        raise FormatError(f"random is an array of integers, not of {integers.dtype}")
+    for extreme in (integers.min(initial=0), integers.max(initial=0)) if integers.size else ():
+        if not 0 <= extreme < 1 << random_bits:
+            raise FormatError(f"random integers of {random_bits} bits are 0 to {(1 << random_bits) - 1}, not {extreme}")
+    return integers.astype(np.uint64)
 
 
 def overflows(negative: NDArray[np.bool_], rounding: Rounding) -> NDArray[np.bool_]:

@@ -71,13 +71,12 @@ class Stochastic:
     tensor: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.bits <= RANDOM_BITS_LIMIT:
-            raise FormatError(f"stochastic rounding takes 1 to {RANDOM_BITS_LIMIT} random bits, not {self.bits}")
+        if not isinstance(self.bits, int | np.integer) or not 1 <= self.bits <= RANDOM_BITS_LIMIT:
+            raise FormatError(f"stochastic rounding takes 1 to {RANDOM_BITS_LIMIT} random bits, not {self.bits!r}")
         for name in ("seed", "step", "tensor"):
-            if not 0 <= getattr(self, name) < 1 << 32:
-                raise FormatError(
-                    f"{name} of stochastic rounding is a 32-bit unsigned integer, not {getattr(self, name)}"
-                )
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or not 0 <= value < 1 << 32:
+                raise FormatError(f"{name} of stochastic rounding is a 32-bit unsigned integer, not {value!r}")
 
     @property
     def key(self) -> np.uint32:

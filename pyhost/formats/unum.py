@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyhost.formats.base import Format
+from pyhost.formats.base import Format, real_numbers
 from pyhost.formats.errors import FormatError
 from pyhost.formats.rounding import Rounding
 
@@ -144,7 +144,7 @@ class UnumFormat(Format):
         """
         if (mode := Rounding.named(rounding)) is not Rounding.NEAREST_EVEN:
             raise FormatError(f"{self.name} rounds outward: rounding {mode.value!r} has no meaning for it")
-        x = np.asarray(x, dtype=np.float64)
+        x = real_numbers(self.name, x).astype(np.float64)
         if saturate:
             x = np.where(np.isnan(x), x, x.clip(-self.max, self.max))
         codes = self.enclose(x, x)
@@ -162,7 +162,14 @@ class UnumFormat(Format):
 
         Equal bounds are a value. FormatError for an interval with zero inside, which takes a pair of unums.
         """
-        low, high = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (lower, upper)))
+        bounds = [real_numbers(self.name, v).astype(np.float64) for v in (lower, upper)]
+        try:
+            low, high = np.broadcast_arrays(*bounds)
+        except ValueError:
+            shapes = " and ".join(str(v.shape) for v in bounds)
+            raise FormatError(f"lower and upper bounds of shapes {shapes} do not fit each other") from None
+        if (low > high).any():
+            raise FormatError(f"a lower bound is above its upper one: {float(low[low > high].flat[0])!r}")
         around = (low < 0) & (high > 0)
         if around.any():
             a, b = float(low[around].flat[0]), float(high[around].flat[0])

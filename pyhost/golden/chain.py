@@ -104,10 +104,8 @@ def _constants(accumulator: BinaryFormat, lane: Any) -> Any:
     from pyhost.golden.chain_kernels import BLOCK, Constants
 
     w, integer, exponent_bits = (23, np.int32, 8) if lane is np.float32 else (52, np.int64, 11)
-    largest = accumulator.largest_code
-    unit = accumulator.max - float(accumulator.decode([largest - 1])[0])
-    threshold = accumulator.max + unit / 2
-    if largest % 2 == 0:  # the tie goes to the largest value
+    threshold = accumulator.threshold
+    if accumulator.largest_code % 2 == 0:  # the tie goes to the largest value
         threshold = float(np.nextafter(lane(threshold), lane(np.inf)))
     return Constants(
         exponent_mask=integer(((1 << exponent_bits) - 1) << w),

@@ -19,6 +19,10 @@ SCALE_LIMIT = 512
 """Largest |scale|: it takes any format's smallest value beyond any format's largest, and back."""
 
 
+_DECIDING_BITS = 52
+"""Significant bits of a sum rounded to odd, without the last one."""
+
+
 class GoldenError(FloatsocError):
     """Operands that do not fit each other, or a setting the golden model does not know."""
 
@@ -87,6 +91,8 @@ def gemm(
         raise GoldenError("stochastic rounding at write-back is Stochastic(bits, seed, ...): it needs to know its bits")
     fa, fb, fd = _scalar("A", a_format), _scalar("B", b_format), _scalar("D", d_format)
     fc = fd if c_format is None else _scalar("C", c_format)
+    if isinstance(rounding, Stochastic):
+        _check_bits(rounding, fd)
     x, y = _values("A", a, fa, transpose[0] == "T"), _values("B", b, fb, transpose[1] == "T")
     z = None if c is None else _values("C", c, fc, False)
     if x.shape[1] != y.shape[0]:
@@ -100,6 +106,8 @@ def gemm(
             sums = (exact.exact if engine == "fast" else reference.exact)(x, y, z, fa, fb, fc)
         case Chain():
             acc_format, stochastic = _scalar("the accumulator", accumulator.format), _stochastic(accumulator)
+            if stochastic is not None:
+                _check_bits(stochastic, acc_format)
             if engine == "fast":
                 sums = chain.chain(x, y, z, fa, fb, acc_format, stochastic)
             else:
@@ -132,6 +140,15 @@ def _stochastic(accumulator: Chain) -> Stochastic | None:
             raise GoldenError(
                 f"a chain rounds to nearest even or Stochastic(bits, seed, ...), not {accumulator.rounding}"
             )
+
+
+def _check_bits(stochastic: Stochastic, number_format: ScalarFormat) -> None:
+    """Sums come with 52 bits that decide, and one that stands for all others."""
+    most = _DECIDING_BITS - number_format.precision
+    if stochastic.bits > most:
+        raise GoldenError(
+            f"stochastic rounding of sums to {number_format.name} takes 1 to {most} random bits, not {stochastic.bits}"
+        )
 
 
 def _values(name: str, codes: ArrayLike, number_format: ScalarFormat, transposed: bool) -> NDArray[np.float64]:

@@ -89,6 +89,14 @@ def test_stochastic_elements_take_the_random_integers_of_their_places() -> None:
     assert np.count_nonzero(values == 4.0) == 61
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 64), (2, 0)])
+def test_no_values_are_no_blocks(shape: tuple[int, ...]) -> None:
+    ours = block_format("mx(e2m1fn,32)")
+    codes = ours.encode(np.ones(shape))
+    assert codes.shape == (*shape[:-1], shape[-1] // 32 * ours.block_bytes)
+    assert ours.decode(codes).shape == shape
+
+
 def test_errors() -> None:
     ours = block_format("mx(e4m3fn,32)")
     with pytest.raises(FormatError, match=r"multiple of 32 values, not shape \(33,\)"):

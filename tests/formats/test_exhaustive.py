@@ -9,7 +9,20 @@ import pytest
 
 from pyhost.formats import BinaryFormat, Rounding, parse_format
 
-BINARY = ["e5m2", "e4m3", "e3m4", "e2m5", "e4m3fn", "e5m2fn", "e3m2fn", "e2m3fn", "e2m1fn", "e4m3fnuz", "e5m2fnuz"]
+BINARY = [
+    "e5m2",
+    "e4m3",
+    "e3m4",
+    "e2m5",
+    "e4m3fn",
+    "e5m2fn",
+    "e4m1fn",
+    "e3m2fn",
+    "e2m3fn",
+    "e2m1fn",
+    "e4m3fnuz",
+    "e5m2fnuz",
+]
 BINARY += ["e4m3fnuzb11", "e4m3b9", "e5m2b20", "e5m2nosub", "e4m3fnnosub", "e4m3fnuznosub", "e2m1", "e3m1", "e2m2"]
 TINY = Fraction(1, 1 << 40)
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -47,6 +48,9 @@ def test_aliases_mean_canonical_names(alias: str) -> None:
         ("e8m3b999", "bias 999 puts values"),
         ("fp17", "near: fp16"),
         ("bananas", "no family of formats has such names"),
+        ("posit\N{ARABIC-INDIC DIGIT EIGHT}", "no family of formats has such names"),
+        ("posit" + "9" * 5000, "no family of formats has such names"),
+        ("e4m3b" + "9" * 5000, "is none of the options"),
         ("", "no family of formats has such names"),
     ],
 )
@@ -62,6 +66,8 @@ def test_error_quotes_the_name_and_says_which_part_is_wrong(name: str, part: str
 def test_error_for_what_is_no_string() -> None:
     with pytest.raises(FormatError, match="not 7"):
         parse_format(7)  # type: ignore[arg-type]
+    with pytest.raises(FormatError, match=r"not \['e4m3fn'\]"):
+        parse_format(["e4m3fn"])  # type: ignore[arg-type]
 
 
 def test_codes_out_of_range_are_named() -> None:
@@ -71,6 +77,20 @@ def test_codes_out_of_range_are_named() -> None:
         parse_format("e4m3fn").decode([-1])
     with pytest.raises(FormatError, match="integers, not float64"):
         parse_format("e4m3fn").decode([1.0])
+    with pytest.raises(FormatError, match="codes of e4m3fn are an array of integers"):
+        parse_format("e4m3fn").decode([[1], [1, 2]])
+
+
+@pytest.mark.parametrize("name", ["e4m3fn", "posit16", "unum2x2", "mx(e4m3fn,32)"])
+@pytest.mark.parametrize("x", ["1.5", [1.0 + 2.0j], [[1.0], [1.0, 2.0]], [{}], [10**400]])
+def test_what_is_no_array_of_real_numbers_is_refused(name: str, x: object) -> None:
+    with pytest.raises(FormatError, match="takes real numbers"):
+        parse_format(name).encode(x)  # type: ignore[arg-type]
+
+
+def test_fractions_and_integers_are_real_numbers() -> None:
+    e4m3 = parse_format("e4m3fn")
+    assert e4m3.encode([Fraction(1, 2), 3, True]).tolist() == e4m3.encode([0.5, 3.0, 1.0]).tolist()
 
 
 def test_a_value_that_is_not_held_is_told_where_asked() -> None:

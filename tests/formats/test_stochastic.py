@@ -104,8 +104,21 @@ def test_errors() -> None:
         Stochastic(25, seed=1)
     with pytest.raises(FormatError, match="step of stochastic rounding is a 32-bit unsigned integer, not -1"):
         Stochastic(8, seed=1, step=-1)
-    with pytest.raises(FormatError, match="random integers of 3 bits are below 8, not 9"):
+    with pytest.raises(FormatError, match=r"1 to 24 random bits, not 8\.0"):
+        Stochastic(8.0, seed=1)  # type: ignore[arg-type]
+    with pytest.raises(FormatError, match=r"seed of stochastic rounding is a 32-bit unsigned integer, not 1\.5"):
+        Stochastic(8, seed=1.5)  # type: ignore[arg-type]
+    with pytest.raises(FormatError, match="random integers of 3 bits are 0 to 7, not 9"):
         parse_format("e5m2").encode([1.0], Rounding.STOCHASTIC, random=[9], random_bits=3)
+    with pytest.raises(FormatError, match="random integers of 3 bits are 0 to 7, not -1"):
+        parse_format("e5m2").encode([1.0], Rounding.STOCHASTIC, random=-1, random_bits=3)
+    with pytest.raises(FormatError, match="an array of integers, not of float64"):
+        parse_format("e5m2").encode([1.0], Rounding.STOCHASTIC, random=[0.5], random_bits=3)
+    with pytest.raises(FormatError, match=r"in 1\.\.24, not 8\.5"):
+        parse_format("e5m2").encode([1.0], Rounding.STOCHASTIC, random=[1], random_bits=8.5)  # type: ignore[arg-type]
+    for name in ("e5m2", "mx(e5m2,32)"):
+        with pytest.raises(FormatError, match=r"random of shape \(5,\) does not fit x of shape \(32,\)"):
+            parse_format(name).encode(np.ones(32), Rounding.STOCHASTIC, random=np.zeros(5, int), random_bits=3)
     with pytest.raises(FormatError, match="rounding 'nearest' is none of nearest_even, nearest_away"):
         parse_format("e5m2").encode([1.0], "nearest")
     with pytest.raises(FormatError, match=r"needs 'random' and 'random_bits' in 1\.\.24, not no random"):

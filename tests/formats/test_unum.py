@@ -99,6 +99,10 @@ def test_enclose_widens_to_what_one_unum_holds() -> None:
     assert (lower, upper) == (1.0, 1.25)
     with pytest.raises(FormatError, match=r"no single unum2x2 holds \(-1\.0, 2\.0\): zero is inside"):
         unum.enclose(-1.0, 2.0)
+    with pytest.raises(FormatError, match=r"a lower bound is above its upper one: 2\.0"):
+        unum.enclose([0.0, 2.0], 1.0)
+    with pytest.raises(FormatError, match=r"bounds of shapes \(3,\) and \(2,\) do not fit"):
+        unum.enclose(np.zeros(3), np.ones(2))
 
 
 def test_specials_and_errors() -> None:

@@ -381,3 +381,8 @@ def test_rounding_settings_without_meaning_are_refused() -> None:
         gemm(a, a, rounding=Rounding.STOCHASTIC, **same)
     with pytest.raises(GoldenError, match="a chain rounds to nearest even or Stochastic"):
         gemm(a, a, accumulator=Chain(f8, Rounding.UP), **same)
+    wide = parse_format("posit32es0")
+    with pytest.raises(GoldenError, match="sums to posit32es0 takes 1 to 22 random bits, not 23"):
+        gemm(a, a, a_format=f8, b_format=f8, d_format=wide, rounding=Stochastic(23, seed=1))
+    with pytest.raises(GoldenError, match="sums to posit32es0 takes 1 to 22 random bits, not 24"):
+        gemm(a, a, accumulator=Chain(wide, Stochastic(24, seed=1)), **same)

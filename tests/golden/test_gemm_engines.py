@@ -356,3 +356,20 @@ print("numba" in sys.modules)
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", ["e4m1fn", "e5m1fn", "e8m1fn"])
+def test_a_chain_overflows_half_a_step_above_a_largest_value_that_is_a_power_of_two(
+    name: str, compiling: Switch
+) -> None:
+    accumulator, operand = scalar(name), scalar("e8m7b120")
+    shares = np.array([[0.5, 0.625], [0.5, 0.6875], [0.75, 0.5], [0.5, 0.7578125], [1.0, 0.25], [1.0, 0.2578125]])
+    a, b = operand.encode(shares * accumulator.max), operand.encode(np.ones((2, 9)))
+    formats = {"a_format": operand, "b_format": operand, "d_format": accumulator}
+    results = [
+        gemm(a, b, accumulator=Chain(accumulator), engine=engine, **formats)  # type: ignore[arg-type]
+        for engine in engines(compiling)
+    ]
+    assert_equal(results, name)
+    held = accumulator.decode(results[0])[:, 0] / accumulator.max
+    assert np.array_equal(held, [1, 1, 1, np.nan, 1, np.nan], equal_nan=True)
