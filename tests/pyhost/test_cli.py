@@ -159,6 +159,21 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(tmp_path, number, status, w
     assert not list(tmp_path.iterdir())
 
 
+def test_an_interrupt_while_it_loads_is_one_line():
+    program = """
+import sys
+class Interrupting:
+    def find_spec(self, name, *rest):
+        if name == "pyhost.job":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from pyhost.cli import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "floatsoc: interrupted\n")
+
+
 def test_a_reader_who_leaves_is_no_error(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-c", "from pyhost.cli import main; main()", "formats", "e5m2"],
