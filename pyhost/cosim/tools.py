@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pyhost.errors import BuildError
 
@@ -50,14 +51,20 @@ def run_tool(
     Raises BuildError if the tool is missing (saying what to install) or runs out of time, and
     ToolFailed if it ends with a status other than 0.
     """
-    command = [str(argument) for argument in argv]
+    # A compiler that is killed leaves its temporary files behind: they get a directory that is deleted.
+    with TemporaryDirectory(prefix="floatsoc-", ignore_cleanup_errors=True) as temporary:
+        variables = {**os.environ, "TMPDIR": temporary, **(environment or {})}
+        return _run([str(argument) for argument in argv], cwd, timeout, purpose, variables)
+
+
+def _run(command: list[str], cwd: Path, timeout: float, purpose: str, environment: Mapping[str, str]) -> str:
     name = Path(command[0]).name
     try:
         with _signals_held() as held:
             process = subprocess.Popen(
                 command,
                 cwd=cwd,
-                env={**os.environ, **(environment or {})},
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -103,6 +103,14 @@ def test_an_interrupt_while_a_tool_is_being_started_kills_it_too(tmp_path, monke
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+def test_temporary_files_of_a_tool_that_is_killed_are_deleted(tmp_path):
+    with pytest.raises(ToolFailed, match="stopped after"):
+        run(["sh", "-c", 'touch "$TMPDIR/remnant"; echo "$TMPDIR" > where; sleep 100'], tmp_path, timeout=1)
+    directory = Path((tmp_path / "where").read_text().strip())
+    assert directory.name.startswith("floatsoc-")
+    assert not directory.exists()
+
+
 def test_interrupt_kills_the_whole_group(tmp_path):
     program = f"""
 from pathlib import Path
