@@ -26,7 +26,7 @@ Records = NDArray[np.void]
 
 _ONLY_ON_THE_CPU = ("crt0.S", "main.c", "console.c", "memory.c")
 _MEMORY_BYTES = 16 << 20
-_MEMORY_ADDRESS = 0x4000_0000
+_LOWEST_ADDRESS, _ADDRESS_STEP = 0x4000_0000, 0x0800_0000
 _MAP_FIXED_NOREPLACE = 0x10_0000
 _POISON = 0xA5
 
@@ -40,7 +40,9 @@ class Native:
             elf = ELFFile(file)
             self.layouts = read_layouts(elf)
             self.enums = read_enums(elf)
-        self.memory = np.frombuffer(_map_low(_MEMORY_BYTES), dtype=np.uint8)
+        mapped = _map_low(_MEMORY_BYTES)
+        self.base = ctypes.addressof(mapped)
+        self.memory = np.frombuffer(mapped, dtype=np.uint8)
         mailbox = self.layout("mailbox")
         raw = (ctypes.c_uint8 * mailbox.size).in_dll(self.library, "mailbox")
         self.mailbox = np.frombuffer(raw, dtype=mailbox.dtype)[0:1]
@@ -70,16 +72,16 @@ class Native:
         chain = accumulator.format if isinstance(accumulator, Chain) else None
         table = FormatTable.of(plan, () if chain is None else (chain,))
         count, kernel, record = len(plan.kernels), self.layout("kernel"), self.layout("record")
-        tensors_at = _MEMORY_ADDRESS + count * (kernel.size + record.size)
-        placement = place(plan.tensors, tensors_at, _MEMORY_ADDRESS + _MEMORY_BYTES)
+        tensors_at = self.base + count * (kernel.size + record.size)
+        placement = place(plan.tensors, tensors_at, self.base + _MEMORY_BYTES)
 
-        self.memory[: placement.end - _MEMORY_ADDRESS] = _POISON
+        self.memory[: placement.end - self.base] = _POISON
         for tensor in plan.tensors:
             if tensor.name in before:
                 self._tensor(placement[tensor], tensor)[...] = before[tensor.name]
         self.mailbox["plan_magic"] = self.enum("plan_magic")["PLAN_MAGIC"]
-        self.mailbox["kernels"] = _MEMORY_ADDRESS
-        self.mailbox["records"] = _MEMORY_ADDRESS + count * kernel.size
+        self.mailbox["kernels"] = self.base
+        self.mailbox["records"] = self.base + count * kernel.size
         self.mailbox["kernel_count"] = count
         self.mailbox["accumulator"] = self.enum("accumulator_kind")[
             "ACCUMULATOR_CHAIN" if chain else "ACCUMULATOR_EXACT"
@@ -94,7 +96,7 @@ class Native:
         return {tensor.name: self._tensor(placement[tensor], tensor).copy() for tensor in plan.tensors}
 
     def _tensor(self, address, tensor):
-        start = address - _MEMORY_ADDRESS
+        start = address - self.base
         return self.memory[start : start + tensor.nbytes].view(tensor.dtype).reshape(tensor.shape)
 
     @property
@@ -113,14 +115,15 @@ def _name(enumerators: Mapping[str, int], value: int) -> str:
 
 
 def _map_low(size: int) -> ctypes.Array:
+    """Memory at the first address below 4 GiB that is free: a large heap may have grown over the usual ones."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
-    address = libc.mmap(_MEMORY_ADDRESS, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
-    if address != _MEMORY_ADDRESS:
-        raise OSError(ctypes.get_errno(), f"memory at {_MEMORY_ADDRESS:#x} is taken: {os.strerror(ctypes.get_errno())}")
-    return (ctypes.c_uint8 * size).from_address(address)
+    for wanted in range(_LOWEST_ADDRESS, 1 << 32, _ADDRESS_STEP):
+        if libc.mmap(wanted, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0) == wanted:
+            return (ctypes.c_uint8 * size).from_address(wanted)
+    raise OSError(ctypes.get_errno(), f"no memory below 4 GiB is free: {os.strerror(ctypes.get_errno())}")
 
 
 @pytest.fixture(scope="session")
