@@ -129,7 +129,7 @@ def launch(
             limit=_limit(plan, job),
             entered=_Narrator(plan, progress),
         )
-        progress("simulating the step")
+        progress("simulating")
         session = Session(plan, machine, accumulator=accumulator, elements=elements)
     except BaseException:
         simulation.close()

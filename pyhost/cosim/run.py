@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def run(
     progress: Progress = silent,
     baseline: bool = False,
     runs_dir: str | Path | None = "runs",
-    faults: Iterable[Fault] = (),
+    faults: Sequence[Fault] = (),
 ) -> Result:
     """Run one training step of `job` and compare every output of every kernel with the golden model.
 
@@ -61,13 +61,15 @@ def run(
 
 
 def _step(
-    job: Job, target: str, toolchain: str, progress: Progress, faults: Iterable[Fault]
+    job: Job, target: str, toolchain: str, progress: Progress, faults: Sequence[Fault]
 ) -> tuple[Result, Mapping[str, Codes], str]:
     """Result, output tensors and console of one step."""
     started = time.perf_counter()
     data = load_dataset(job.training.data)
     plan = plan_of(job, data)
     inputs = plan_inputs(job, plan, data, 0)
+    for fault in faults:
+        fault.tensor_of(plan)  # what cannot be planted is not worth a build
     launched = launch(job, plan, target=target, toolchain=toolchain, progress=progress)
     with launched.session as session:
         outcome = session.step(inputs, faults=faults)

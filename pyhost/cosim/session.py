@@ -34,6 +34,20 @@ class Fault:
     index: int
     bit: int
 
+    def tensor_of(self, plan: Plan) -> Tensor:
+        """The tensor of `plan` to plant it in; JobError if it does not exist before a step, or has no such bit."""
+        present = {tensor.name: tensor for tensor in (*plan.inputs, *plan.state)}
+        if self.tensor not in present:
+            raise JobError(f'no tensor "{self.tensor}" before a step; there are {", ".join(present)}')
+        tensor = present[self.tensor]
+        bits = 8 * tensor.dtype.itemsize
+        if not 0 <= self.index < tensor.count or not 0 <= self.bit < bits:
+            raise JobError(
+                f"element {self.index}, bit {self.bit}: {tensor.name} has elements 0 to {tensor.count - 1} "
+                f"of bits 0 to {bits - 1}"
+            )
+        return tensor
+
 
 class Backend(Protocol):
     """Where a plan runs: a `Machine`, or the `Reference`."""
@@ -131,7 +145,7 @@ class Session:
             self._state = self._backend.read(self._plan.state)
         before = {**self._state, **inputs}
         for fault in faults:
-            self._backend.flip(self._faulty(fault), fault.index, fault.bit)
+            self._backend.flip(fault.tensor_of(self._plan), fault.index, fault.bit)
         with ThreadPoolExecutor(1) as pool:
             # A simulation runs outside Python's lock, so the golden model beside it costs no time of its own.
             golden = pool.submit(self._golden, before) if compared else None
@@ -153,20 +167,6 @@ class Session:
             golden_seconds=golden_seconds,
             target_cycles=record.target_cycles,
         )
-
-    def _faulty(self, fault: Fault) -> Tensor:
-        """The tensor to plant `fault` in; JobError if it does not exist before a step, or has no such bit."""
-        present = {tensor.name: tensor for tensor in (*self._plan.inputs, *self._plan.state)}
-        if fault.tensor not in present:
-            raise JobError(f'no tensor "{fault.tensor}" before a step; there are {", ".join(present)}')
-        tensor = present[fault.tensor]
-        bits = 8 * tensor.dtype.itemsize
-        if not 0 <= fault.index < tensor.count or not 0 <= fault.bit < bits:
-            raise JobError(
-                f"element {fault.index}, bit {fault.bit}: {tensor.name} has elements 0 to {tensor.count - 1} "
-                f"of bits 0 to {bits - 1}"
-            )
-        return tensor
 
     def _golden(self, before: Mapping[str, Codes]) -> tuple[dict[str, Codes], float]:
         started = time.perf_counter()
