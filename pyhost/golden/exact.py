@@ -79,10 +79,16 @@ def exact(
 
 
 def sum_of_specials(a: _Values, b: _Values, c: _Values | None) -> _Values:
-    """As `reference.sum_of_specials`: with finite values replaced by their sign, sums can be nothing else."""
+    """As `reference.sum_of_specials`: with finite values replaced by their sign, sums can be nothing else.
+
+    Only sums that a special can reach are formed: those of its row of A, or of its column of B.
+    """
+    rows, columns = ~np.isfinite(a).all(axis=1), ~np.isfinite(b).all(axis=0)
+    total = np.zeros((a.shape[0], b.shape[1]))
     with np.errstate(invalid="ignore"):
-        signs = [np.where(np.isfinite(v), np.sign(v), v) for v in (a, b)]
-        total: _Values = signs[0] @ signs[1]
+        a, b = (np.where(np.isfinite(v), np.sign(v), v) for v in (a, b))
+        total[rows] = a[rows] @ b
+        total[np.ix_(~rows, columns)] = a[~rows] @ b[:, columns]
         return total if c is None else total + np.where(np.isfinite(c), np.sign(c), c)
 
 
