@@ -150,5 +150,5 @@ class PositFormat(ScalarFormat):
         else:
             nar = nar | np.isinf(x)
         mask = np.uint64((1 << self.width) - 1)
-        codes = np.where(np.signbit(x), (~places + np.uint64(1)) & mask, places)
+        codes = np.where(np.signbit(x), ((~places & mask) + np.uint64(1)) & mask, places)
         return np.where(nar, np.uint64(self.nan_code), codes)

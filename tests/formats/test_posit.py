@@ -1,5 +1,6 @@
 """Posits against their definition in exact rationals (bit strings, every mode)."""
 
+import warnings
 from bisect import bisect_right
 from fractions import Fraction
 from itertools import pairwise
@@ -108,3 +109,11 @@ def test_bad_sizes_are_named() -> None:
         parse_format("posit33")
     with pytest.raises(FormatError, match="es4: a posit has 0 to 3 exponent bits here"):
         parse_format("posit8es4")
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, np.inf, -np.inf, np.nan, -1.0])
+def test_a_single_number_warns_of_nothing(value):
+    posit8 = parse_format("posit8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert posit8.encode(value) == posit8.encode([value])[0]
