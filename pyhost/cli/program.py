@@ -70,14 +70,23 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         output.status = _fail(output, "interrupted", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has left, as is its right
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
     except OSError as error:  # a full disk, most often
+        _give_up_output()
         where = f"{error.filename}: " if error.filename else ""
         output.status = _fail(output, f"{where}{error.strerror or error}", FAILED, error)
     except Exception as error:  # noqa: BLE001  # the last line of defence: nobody sees a traceback unasked
         hint = "" if output.verbose else " (-v shows where; please report it)"
         output.status = _fail(output, f"internal error: {type(error).__name__}: {error}{hint}", FAILED, error)
     sys.exit(output.status)
+
+
+def _give_up_output() -> None:
+    """Drop what is left for standard output if it cannot be written: at its end Python would try again, and fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

@@ -66,7 +66,7 @@ def test_firmware_that_does_not_start(small_job, monkeypatch):
 
 def test_tensors_that_do_not_fit_the_memory():
     job = Job().with_changes({"network.batch": 512})
-    with pytest.raises(JobError, match=r"bytes of main memory.*network.batch.*soc.main_ram"):
+    with pytest.raises(JobError, match=r"bytes of main memory.*make them smaller or main memory larger.*soc.main_ram"):
         run(job, runs_dir=None)
 
 
