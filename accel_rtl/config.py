@@ -1,22 +1,22 @@
 """What an accelerator is generated for, and every width that follows from it."""
 
 import json
-import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
-from accel_rtl.port import DATA_BYTES
+from accel_rtl.form import InternalForm
 from pyhost.errors import FloatsocError
 from pyhost.formats import BinaryFormat, parse_format
 
-__all__ = ["AcceleratorConfig", "AcceleratorConfigError", "InternalForm", "element_bytes"]
+__all__ = ["AcceleratorConfig", "AcceleratorConfigError", "element_bytes"]
 
 EXACT = "exact"
 ARRAY_LIMIT = 32
 FORMAT_LIMIT = 16
-CHUNK_LIMITS = (16, 4096)
+DEPTH_LIMITS = (32, 8192)
+PORT_BITS = (64, 128)
+ROUNDERS_LIMIT = 8
 LIMB_BITS = 32
 GUARD_BITS = 16
 """A sum of 2^16 products grows by 16 bits; K is at most 65,535, and C is one product more."""
@@ -33,38 +33,15 @@ def element_bytes(number_format: BinaryFormat) -> int:
     return int(number_format.dtype.itemsize)
 
 
-@dataclass(frozen=True)
-class InternalForm:
-    """(-1)^sign * significand * 2^(exponent - exponent_bias - (precision - 1)), the significand's top bit set.
-
-    Just wide enough for a list of formats, subnormals normalised, and for 1.0; 0 <= exponent <= exponent_max.
-    """
-
-    precision: int
-    exponent_bias: int
-    exponent_max: int
-
-    @classmethod
-    def of(cls, formats: Sequence[BinaryFormat]) -> "InternalForm":
-        """The form that holds every value of `formats`."""
-        least = min(0, *(math.frexp(f.min_subnormal)[1] - 1 for f in formats))
-        largest = max(0, *(math.frexp(f.max)[1] - 1 for f in formats))
-        return cls(max(f.precision for f in formats), -least, largest - least)
-
-    @property
-    def exponent_bits(self) -> int:
-        """Width of the exponent."""
-        return max(1, self.exponent_max.bit_length())
-
-
 @dataclass(frozen=True, kw_only=True)
 class AcceleratorConfig:
     """An array of `rows` x `columns` processing elements and the formats it knows.
 
     rows, columns: 1 to 32. operand_formats: of A, B and C; result_formats: further ones that only D may have.
-    A register's format field is an index into `formats`. accumulator: "exact", or the name of the format of a chain.
-    chunk: steps along k that half of a scratchpad holds; a power of two from 16 to 4096. Names of formats are
-    made canonical. Raises AcceleratorConfigError, or FormatError for a name that is no format.
+    A job's format fields are indices into `formats`. accumulator: "exact", or the name of the format of a chain.
+    depth: steps along k that a scratchpad holds; a power of two from 32 to 8192. port_bits: width of the memory port,
+    64 or 128. stochastic: whether stochastic rounding is generated. Names of formats are made canonical. Raises
+    AcceleratorConfigError, or FormatError for a name that is no format.
     """
 
     rows: int
@@ -72,16 +49,20 @@ class AcceleratorConfig:
     operand_formats: tuple[str, ...]
     result_formats: tuple[str, ...] = ()
     accumulator: str = EXACT
-    chunk: int = 256
+    depth: int = 2048
+    port_bits: int = 128
+    stochastic: bool = True
 
     def __post_init__(self) -> None:
         for side in ("rows", "columns"):
             size = getattr(self, side)
             if not isinstance(size, int) or not 1 <= size <= ARRAY_LIMIT:
                 raise AcceleratorConfigError(f"{side} of the array is {size!r}; it may be 1 to {ARRAY_LIMIT}")
-        low, high = CHUNK_LIMITS
-        if not isinstance(self.chunk, int) or not low <= self.chunk <= high or self.chunk & (self.chunk - 1):
-            raise AcceleratorConfigError(f"chunk is {self.chunk!r}; it may be a power of two from {low} to {high}")
+        low, high = DEPTH_LIMITS
+        if not isinstance(self.depth, int) or not low <= self.depth <= high or self.depth & (self.depth - 1):
+            raise AcceleratorConfigError(f"depth is {self.depth!r}; it may be a power of two from {low} to {high}")
+        if self.port_bits not in PORT_BITS:
+            raise AcceleratorConfigError(f"port_bits is {self.port_bits!r}; it may be 64 or 128")
         for names in ("operand_formats", "result_formats"):
             canonical = (_binary(name).name for name in getattr(self, names))
             object.__setattr__(self, names, tuple(dict.fromkeys(canonical)))
@@ -156,9 +137,34 @@ class AcceleratorConfig:
         """Bytes of an operand's element that occur, ascending."""
         return tuple(sorted({element_bytes(f) for f in self.operands}))
 
-    def banks(self, lanes: int) -> int:
-        """Banks of a scratchpad of `lanes` lanes: no two elements of a beat, or of a step, share one."""
-        return 1 << (max(lanes, DATA_BYTES // self.element_sizes[0]) - 1).bit_length()
+    @property
+    def element_bits(self) -> int:
+        """Bits of the widest element of any matrix: of a slot of a memory word, and of a lane of a tile's side operands."""
+        return max(f.bits for f in self.formats)
+
+    @property
+    def port_bytes(self) -> int:
+        """Bytes of a word of the memory port."""
+        return self.port_bits // 8
+
+    @property
+    def slots(self) -> int:
+        """Elements of a word of the memory port, at most."""
+        return self.port_bytes // min(element_bytes(f) for f in self.formats)
+
+    @property
+    def rounders(self) -> int:
+        """Elements written back in a cycle: the largest divisor of `columns` up to half of them, at most eight."""
+        most = min(ROUNDERS_LIMIT, max(1, self.columns // 2))
+        return max(count for count in range(1, most + 1) if self.columns % count == 0)
+
+    def panel_tiles(self, side: int) -> int:
+        """Tiles of `side` lanes, `rows` or `columns`, that a panel of A or B is wide: as many as a memory word feeds."""
+        return -(-(self.port_bytes // self.element_sizes[0]) // side)
+
+    def banks(self, side: int) -> int:
+        """Banks of a scratchpad: no two elements of a memory word, or of a step, share one."""
+        return 1 << (max(side * self.panel_tiles(side), self.slots) - 1).bit_length()
 
     # The exact accumulator: a two's complement integer times 2^accumulator_unit, in limbs.
 

@@ -2,16 +2,13 @@
 
 from migen import DIR_M_TO_S, DIR_S_TO_M, Record
 
-__all__ = ["DATA_BITS", "DATA_BYTES", "MemoryPort"]
-
-DATA_BITS = 64
-DATA_BYTES = DATA_BITS // 8
+__all__ = ["MemoryPort"]
 
 
 class MemoryPort(Record):
-    """A memory port of 64-bit words; the accelerator is the master.
+    """A memory port of words of `data_bits`; the accelerator is the master.
 
-    address_bits: width of a word address: memory bytes / 8, counted from the start of main memory.
+    address_bits: width of a word address, counted from the start of main memory.
 
     ============== ========= =============================================================
     signal         direction meaning
@@ -20,16 +17,16 @@ class MemoryPort(Record):
     cmd.ready      in        it is accepted
     cmd.we         out       1: write, 0: read
     cmd.address    out       word address
-    wdata.valid    out       data of the oldest accepted write; never before its command was accepted
+    wdata.valid    out       data of the oldest write; offered no earlier than its command, and accepted no earlier
     wdata.ready    in        it is accepted
-    wdata.data     out       64 bits, little endian
+    wdata.data     out       little endian
     wdata.we       out       one enable a byte
     rdata.valid    in        data of the oldest accepted read, a cycle or more after its command; always accepted
-    rdata.data     in        64 bits, little endian
+    rdata.data     in        little endian
     ============== ========= =============================================================
     """
 
-    def __init__(self, address_bits: int) -> None:
+    def __init__(self, address_bits: int, data_bits: int) -> None:
         super().__init__(
             [
                 (
@@ -46,11 +43,11 @@ class MemoryPort(Record):
                     [
                         ("valid", 1, DIR_M_TO_S),
                         ("ready", 1, DIR_S_TO_M),
-                        ("data", DATA_BITS, DIR_M_TO_S),
-                        ("we", DATA_BYTES, DIR_M_TO_S),
+                        ("data", data_bits, DIR_M_TO_S),
+                        ("we", data_bits // 8, DIR_M_TO_S),
                     ],
                 ),
-                ("rdata", [("valid", 1, DIR_S_TO_M), ("data", DATA_BITS, DIR_S_TO_M)]),
+                ("rdata", [("valid", 1, DIR_S_TO_M), ("data", data_bits, DIR_S_TO_M)]),
             ],
             name="memory",
         )

@@ -51,56 +51,98 @@ struct tensor {
     uint32_t count;
 };
 
+/* How the accelerator and the software product round at write-back. */
+enum rounding {
+    ROUNDING_NEAREST_EVEN = 0,
+    ROUNDING_TOWARD_ZERO = 1,
+    ROUNDING_STOCHASTIC = 2, /* random_bits bits of a hash of random_key and the element's place: docs/numerics.md */
+};
+
+/*
+ * One axis of an operand's window. Positions on it are numbered as if
+ * `dilation` - 1 holes followed each position of the tensor:
+ *
+ *   position = start + i * step + j * tap      i along major, j along minor
+ *
+ * and kept as a quotient, in bytes, and a remainder, the phase: position =
+ * bytes / unit * dilation + phase. A position whose phase is not 0 is a hole.
+ */
+struct axis {
+    int32_t start; /* bytes */
+    uint32_t start_phase;
+    int32_t step; /* bytes, along major */
+    uint32_t step_phase;
+    int32_t tap; /* bytes, along minor */
+    uint32_t tap_phase;
+    uint32_t dilation; /* 1 or more; every phase is below it */
+    uint32_t unit;     /* bytes from a position of the tensor to the next */
+    uint32_t extent;   /* bytes */
+};
+
 /*
  * One operand of a matrix product, seen as a matrix of `major` lines by
  * `minor` elements, where neighbours along minor lie next to each other in
  * memory within runs:
  *
  *   major index v = (n * major_y + y) * major_x + x      (n unbounded)
- *   minor index u = row * run + e        0 <= e < run
+ *   minor index u = (row * taps + column) * run + e      0 <= e < run, 0 <= column < taps
  *
- *   vertical   = y + row - pad_y           in units of stride_y
- *   horizontal = x * stride_x + e * size - pad_x           in bytes
- *   address    = base + n * stride_n + vertical * stride_y + horizontal
+ *   across  = position on axis x of x and column, in bytes, + e * size
+ *   down    = position on axis y of y and row, in bytes
+ *   address = base + n * stride_n + down + across
  *
- * The element is +0 unless 0 <= vertical < height and 0 <= horizontal < width.
- * So a plain matrix, a convolution's window with its zero padding, and the
- * rotated kernel of the backward pass (negative stride_y) are the same thing,
- * and nobody copies data to rearrange it. `size` is the element's bytes.
+ * The element is +0 unless both phases are 0, 0 <= across < x.extent and
+ * 0 <= down < y.extent. So a plain matrix, a convolution's window with its
+ * stride, dilation, groups and zero padding, the rotated kernel of the backward
+ * pass and the holes between the gradients of a strided convolution are the
+ * same thing, and nobody copies data to rearrange it. `size` is the element's bytes.
  */
 struct operand {
     uint32_t address;
     uint32_t format;
     uint32_t k_minor; /* 1: the product's k runs along minor; 0: along major */
     uint32_t run;     /* elements */
+    uint32_t taps;
     uint32_t major_x;
     uint32_t major_y;
-    uint32_t stride_x; /* bytes */
-    int32_t stride_y;  /* bytes */
-    int32_t stride_n;  /* bytes */
-    uint32_t pad_x;    /* bytes */
-    uint32_t pad_y;
-    uint32_t width; /* bytes */
-    uint32_t height;
+    int32_t stride_n; /* bytes */
+    struct axis x, y;
 };
 
-/* A row-major matrix: C and D of a product. address 0 in C means there is none. */
+/* A row-major matrix. Address 0 means there is none; pitch 0 repeats one row. */
 struct matrix {
     uint32_t address;
     uint32_t format;
     uint32_t pitch; /* bytes from row to row */
 };
 
-/* D[m,n] = round_D( 2^scale * ( C[m,n] + sum over k, ascending, of A[m,k] * B[k,n] ) ) */
+enum gemm_flags {
+    GEMM_RELU = 1,       /* negative elements of D become +0 */
+    GEMM_AFTER = 2,      /* the accelerator begins to read when all earlier jobs are complete */
+    GEMM_A_RESIDENT = 4, /* A is what the job before left in the accelerator */
+    GEMM_B_RESIDENT = 8, /* the same for B */
+};
+
+/*
+ * sum  = C[m,n] + sum over k, ascending, of A[m,k] * B[k,n]         in the accumulator
+ * wide = 2^scale * sum                                             without an addend
+ * wide = round_binary32( 2^scale * sum ) + addend[m,n]             with one: exact, after a rounding to nearest even
+ * D    = round_D(wide); GEMM_RELU: +0 where it is negative; mask: +0 unless mask[m,n] > 0 or NaN
+ *
+ * The accelerator reads this struct itself; it lies at a multiple of 16 bytes and is a multiple of 16 bytes long.
+ */
 struct gemm {
     uint32_t m, n, k;
+    uint32_t record; /* the accelerator writes a struct job_record there, at a multiple of 16 bytes */
     int32_t scale;
     uint32_t overflow; /* enum overflow, at write-back */
-    struct operand a;
-    struct operand b;
-    struct matrix c;
-    struct matrix d;
-};
+    uint32_t rounding; /* enum rounding, at write-back */
+    uint32_t flags;    /* enum gemm_flags */
+    uint32_t random_bits, random_key;
+    uint32_t chain_random_bits, chain_random_key; /* bits 0: a chain rounds to nearest even */
+    struct matrix c, d, addend, mask;
+    struct operand a, b;
+} __attribute__((aligned(16)));
 
 enum kernel_kind {
     KERNEL_GEMM = 1,
@@ -209,16 +251,24 @@ struct kernel {
     };
 };
 
-/* What the accelerator counted for one job, in cycles unless said otherwise. */
+/* What the accelerator counted for one job, in cycles unless said otherwise; see docs/hardware.md. */
 struct accelerator_counters {
-    uint32_t cycles;     /* start to done */
-    uint32_t busy;       /* cycles in which the array multiplied */
-    uint32_t wait_a;     /* idle, A's data not there */
-    uint32_t wait_b;     /* idle, B's data not there (and A's was) */
-    uint32_t wait_store; /* idle, write-back in progress */
-    uint32_t dma_beats;  /* bus words read and written, a number */
-    uint32_t bus_wait;   /* a request was held up by the bus */
+    uint32_t macs_low, macs_high; /* products added, a number */
+    uint32_t cycles;              /* = busy + wait_a + wait_b + wait_store */
+    uint32_t busy;                /* the array took a step */
+    uint32_t wait_a;              /* idle, A, C or the job itself not there */
+    uint32_t wait_b;              /* idle, B not there (and A was) */
+    uint32_t wait_store;          /* idle, write-back in progress */
+    uint32_t dma_beats;           /* bus words read and written, a number */
+    uint32_t bus_wait;            /* a request was held up by the bus */
 };
+
+/* Written by the accelerator when a job ends, last of all. */
+struct job_record {
+    uint32_t error; /* 0, or the accelerator's error code */
+    struct accelerator_counters counters;
+    uint32_t reserved[2];
+} __attribute__((aligned(16)));
 
 /* One per kernel, written when it ends. */
 struct record {
