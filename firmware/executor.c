@@ -1,7 +1,5 @@
 #include "executor.h"
 
-#include <stdbool.h>
-
 #include "accelerator.h"
 #include "array.h"
 #include "gemm_software.h"
@@ -18,18 +16,10 @@ static void set_state(enum state state) {
     mailbox.state = state;
 }
 
-static enum plan_error run_gemm(const struct gemm *gemm, struct record *record) {
-    if (!HAS_ACCELERATOR)
-        return gemm_software(gemm);
-    record->on_accelerator = 1;
-    mailbox.accelerator_error = accelerator_run(gemm, &record->accelerator);
-    return mailbox.accelerator_error ? ERROR_ACCELERATOR : ERROR_NONE;
-}
-
-static enum plan_error run_kernel(const struct kernel *kernel, struct record *record) {
+static enum plan_error run_kernel(const struct kernel *kernel) {
     switch (kernel->kind) {
     case KERNEL_GEMM:
-        return run_gemm(&kernel->gemm, record);
+        return gemm_software(&kernel->gemm);
     case KERNEL_CONVERT:
         return kernel_convert(&kernel->convert);
     case KERNEL_BIAS:
@@ -53,42 +43,99 @@ static enum plan_error run_kernel(const struct kernel *kernel, struct record *re
     }
 }
 
-/* Runs one kernel and writes its record. */
-static enum plan_error measure_kernel(const struct kernel *kernel, struct record *record) {
-    struct record result = {0};
-    uint64_t instructions = instruction_count();
-    uint64_t cycles = cycle_count();
-    enum plan_error error = run_kernel(kernel, &result);
-    cycles = cycle_count() - cycles;
-    instructions = instruction_count() - instructions;
+struct moment {
+    uint64_t cycles, instructions;
+};
 
-    result.cycles_low = (uint32_t)cycles;
-    result.cycles_high = (uint32_t)(cycles >> 32);
-    result.instructions_low = (uint32_t)instructions;
-    result.instructions_high = (uint32_t)(instructions >> 32);
-    *record = result;
-    return error;
+static struct moment now(void) {
+    struct moment moment = {.instructions = instruction_count()};
+    moment.cycles = cycle_count();
+    return moment;
+}
+
+/*
+ * Kernels run in the plan's order: `ended` of them have ended, `begun` have begun.
+ * Those between the two are jobs in the accelerator's queue, at most QUEUE_DEPTH.
+ */
+static struct {
+    struct record *records;
+    uint32_t ended, begun;
+    uint32_t completed;                /* the accelerator's count when all kernels that have ended had ended */
+    struct moment begins[QUEUE_DEPTH]; /* of the kernels that have begun and not ended, by index modulo QUEUE_DEPTH */
+    struct moment end;                 /* of the last kernel that has ended */
+    enum plan_error error;             /* of the first kernel that failed */
+} run;
+
+static void begin_kernel(void) { run.begins[run.begun++ % QUEUE_DEPTH] = now(); }
+
+/* The first kernel that has not ended now does. The mailbox stays at the first one that failed. */
+static void end_kernel(uint32_t on_accelerator, enum plan_error error) {
+    struct moment end = now(), begin = run.begins[run.ended % QUEUE_DEPTH];
+    if (begin.cycles < run.end.cycles)
+        begin = run.end;
+    uint64_t cycles = end.cycles - begin.cycles, instructions = end.instructions - begin.instructions;
+    struct record *record = &run.records[run.ended++];
+    record->cycles_low = (uint32_t)cycles;
+    record->cycles_high = (uint32_t)(cycles >> 32);
+    record->instructions_low = (uint32_t)instructions;
+    record->instructions_high = (uint32_t)(instructions >> 32);
+    record->on_accelerator = on_accelerator;
+    run.end = end;
+    if (run.error == ERROR_NONE) {
+        run.error = error;
+        mailbox.current = error == ERROR_NONE ? run.ended : run.ended - 1;
+    }
+}
+
+/* The first job of the queue is complete. */
+static void end_job(void) {
+    run.completed++;
+    enum accelerator_error error = accelerator_result(&run.records[run.ended].job);
+    if (run.error == ERROR_NONE)
+        mailbox.accelerator_error = error;
+    end_kernel(1, error == ACCELERATOR_NONE ? ERROR_NONE : ERROR_ACCELERATOR);
+}
+
+/* Ends the jobs that are complete, and waits until at most `left` are in the queue. */
+static void end_jobs(uint32_t left) {
+    while (run.begun != run.ended) {
+        if (accelerator_completed() != run.completed)
+            end_job();
+        else if (run.begun - run.ended <= left)
+            return;
+    }
 }
 
 void plan_execute(void) {
-    enum plan_error error = mailbox.plan_magic == PLAN_MAGIC ? ERROR_NONE : ERROR_PLAN_MAGIC;
+    run.error = mailbox.plan_magic == PLAN_MAGIC ? ERROR_NONE : ERROR_PLAN_MAGIC;
     mailbox.current = 0;
     mailbox.error = ERROR_NONE;
-    mailbox.accelerator_error = 0;
+    mailbox.accelerator_error = ACCELERATOR_NONE;
     set_state(STATE_RUNNING);
     codecs_prepare();
 
     const struct kernel *kernels = (const struct kernel *)(uintptr_t)mailbox.kernels;
-    struct record *records = (struct record *)(uintptr_t)mailbox.records;
+    run.records = (struct record *)(uintptr_t)mailbox.records;
+    run.ended = run.begun = 0;
+    run.completed = accelerator_completed();
     uint32_t count = mailbox.kernel_count;
-    uint64_t start = cycle_count();
-    for (uint32_t i = 0; i < count && error == ERROR_NONE; i++) {
-        mailbox.current = i;
-        error = measure_kernel(&kernels[i], &records[i]);
+    struct moment start = run.end = now();
+    while (run.error == ERROR_NONE && run.begun < count) {
+        const struct kernel *kernel = &kernels[run.begun];
+        bool job = HAS_ACCELERATOR && kernel->kind == KERNEL_GEMM;
+        end_jobs(job ? QUEUE_DEPTH - 1 : 0);
+        if (run.error != ERROR_NONE)
+            break;
+        begin_kernel();
+        if (job)
+            accelerator_submit(&kernel->gemm, &run.records[run.begun - 1].job);
+        else
+            end_kernel(0, run_kernel(kernel));
     }
-    uint64_t cycles = cycle_count() - start;
+    end_jobs(0);
+    uint64_t cycles = run.end.cycles - start.cycles;
     mailbox.cycles_low = (uint32_t)cycles;
     mailbox.cycles_high = (uint32_t)(cycles >> 32);
-    mailbox.error = error;
-    set_state(error == ERROR_NONE ? STATE_DONE : STATE_FAILED);
+    mailbox.error = run.error;
+    set_state(run.error == ERROR_NONE ? STATE_DONE : STATE_FAILED);
 }

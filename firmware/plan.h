@@ -133,7 +133,7 @@ enum gemm_flags {
  */
 struct gemm {
     uint32_t m, n, k;
-    uint32_t record; /* the accelerator writes a struct job_record there, at a multiple of 16 bytes */
+    uint32_t record; /* address of the struct job_record that the accelerator writes, a multiple of 16 */
     int32_t scale;
     uint32_t overflow; /* enum overflow, at write-back */
     uint32_t rounding; /* enum rounding, at write-back */
@@ -263,25 +263,44 @@ struct accelerator_counters {
     uint32_t bus_wait;            /* a request was held up by the bus */
 };
 
+/* Why the accelerator did not run a job, or did not finish it. */
+enum accelerator_error {
+    ACCELERATOR_NONE = 0,
+    ACCELERATOR_OVERRUN = 1,   /* a job was submitted while the queue was full */
+    ACCELERATOR_DIMENSION = 2, /* m, n or k is 0 or more than 65,535 */
+    ACCELERATOR_FORMAT = 3,    /* a format, rounding or number of random bits that the accelerator does not have */
+    ACCELERATOR_WINDOW = 4,    /* run, taps, major_x, major_y or a dilation is 0, or a phase not below its dilation */
+    ACCELERATOR_ALIGNMENT = 5, /* an address, stride or pitch is no multiple of its element's bytes */
+    ACCELERATOR_RESULT = 6,    /* D does not lie in main memory, or its pitch is shorter than its rows */
+    ACCELERATOR_OPERAND = 7,   /* a read of A, B, C, addend or mask would leave main memory; D may be partly written */
+    ACCELERATOR_RESIDENT = 8,  /* what the job declares resident is not what the job before left */
+    ACCELERATOR_RECORD = 9,    /* `record` is no multiple of 16 in main memory */
+    ACCELERATOR_DESCRIPTOR = 10, /* the job's own address is no multiple of 16 in main memory */
+};
+
 /* Written by the accelerator when a job ends, last of all. */
 struct job_record {
-    uint32_t error; /* 0, or the accelerator's error code */
+    uint32_t error; /* enum accelerator_error */
     struct accelerator_counters counters;
     uint32_t reserved[2];
 } __attribute__((aligned(16)));
 
-/* One per kernel, written when it ends. */
+/*
+ * One per kernel, written when it ends. A kernel begins when the firmware starts or
+ * submits it, or when the kernel before has ended, whichever is later.
+ */
 struct record {
+    struct job_record job;                        /* of a matrix product on the accelerator: its gemm.record */
     uint32_t cycles_low, cycles_high;             /* of this kernel, by the SoC's counter */
     uint32_t instructions_low, instructions_high; /* 0 where the CPU has no counter */
-    uint32_t on_accelerator;                      /* 1: `accelerator` below is filled in */
-    struct accelerator_counters accelerator;
+    uint32_t on_accelerator;                      /* 1: `job` is filled in */
+    uint32_t reserved[3];
 };
 
 enum state {
     STATE_RESET = 0,   /* as loaded: the firmware has not reached main() */
     STATE_READY = 1,   /* waits for a command */
-    STATE_RUNNING = 2, /* `current` is the kernel's index */
+    STATE_RUNNING = 2, /* `current` is the index of the first kernel that has not ended */
     STATE_DONE = 3,    /* all records are written */
     STATE_TRAP = 4,    /* trap_cause, trap_pc, trap_value are filled in */
     STATE_FAILED = 5,  /* kernel `current` could not be run: see `error` */
@@ -296,7 +315,7 @@ enum plan_error {
     ERROR_NONE = 0,
     ERROR_PLAN_MAGIC = 1,  /* mailbox.plan_magic is not PLAN_MAGIC */
     ERROR_KERNEL_KIND = 2, /* unknown kind */
-    ERROR_ACCELERATOR = 3, /* the accelerator refused: accelerator_error has its code */
+    ERROR_ACCELERATOR = 3, /* the accelerator refused: see accelerator_error */
     ERROR_FORMAT = 4,      /* format index out of range, or its table entry malformed */
     ERROR_ACCUMULATOR = 5, /* mailbox.accumulator is no enum accumulator_kind, or its format malformed */
     ERROR_ARGUMENT = 6,    /* a size is 0 that must not be, or a label is no class */
@@ -312,7 +331,7 @@ struct mailbox {
     uint32_t command; /* host -> firmware, enum command */
     uint32_t current;
     uint32_t error;             /* enum plan_error */
-    uint32_t accelerator_error; /* the accelerator's error register */
+    uint32_t accelerator_error; /* enum accelerator_error, of kernel `current` */
     uint32_t trap_cause, trap_pc, trap_value;
     uint32_t cycles_low, cycles_high; /* of the last plan, first kernel's start to last kernel's end */
 

@@ -3,7 +3,7 @@
 import ctypes
 import mmap
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from pyhost.targets.layout import Layout
 Codes = NDArray[np.unsignedinteger]
 Records = NDArray[np.void]
 
+_HERE = Path(__file__).parent
 _ONLY_ON_THE_CPU = ("crt0.S", "main.c", "console.c", "memory.c")
 _MEMORY_BYTES = 16 << 20
 _LOWEST_ADDRESS, _ADDRESS_STEP = 0x4000_0000, 0x0800_0000
@@ -89,7 +90,8 @@ class Native:
         self.mailbox["accumulator_format"] = 0
         self.mailbox["formats"][0] = pack_formats(table, self)
         kernels = self.memory[: count * kernel.size].view(kernel.dtype)
-        kernels[...] = pack_kernels(plan, placement, table, self)
+        records = self.base + count * kernel.size
+        kernels[...] = pack_kernels(plan, placement, table, self, accumulator=accumulator, records=records)
         edit(kernels, self.mailbox)
         self.library.plan_execute()
         self.records = self.memory[count * kernel.size :][: count * record.size].view(record.dtype)
@@ -126,21 +128,32 @@ def _map_low(size: int) -> ctypes.Array:
     raise OSError(ctypes.get_errno(), f"no memory below 4 GiB is free: {os.strerror(ctypes.get_errno())}")
 
 
-@pytest.fixture(scope="session")
-def native(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Native]:
-    """Compiled once, warnings as errors, for a machine without any peripheral."""
-    directory = tmp_path_factory.mktemp("native")
-    (directory / "csr.h").write_text("")
+def _compile(directory: Path, csr: str, left_out: tuple[str, ...], *added: Path) -> Native:
+    """The firmware's portable sources and `added` ones, warnings as errors."""
+    (directory / "csr.h").write_text(csr)
     library = directory / "libfirmware.so"
-    sources = [source for source in SOURCES if source.name not in _ONLY_ON_THE_CPU]
+    sources = [source for source in SOURCES if source.name not in (*_ONLY_ON_THE_CPU, *left_out)]
     flags = ["-std=gnu11", "-O1", "-g", "-gdwarf-4", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"]
     flags += ["-fno-strict-aliasing", "-fsanitize=undefined", "-fno-sanitize-recover=undefined", "-shared", "-fPIC"]
     includes = [f"-I{SOURCES[0].parent}", f"-I{directory}"]
-    loops = Path(__file__).parent / "loops.c"
     run_tool(
-        ["cc", *flags, *includes, *sources, loops, "-o", library],
+        ["cc", *flags, *includes, *sources, *added, "-o", library],
         cwd=directory,
         timeout=120,
         purpose="compiling the firmware for this machine",
     )
     return Native(library)
+
+
+@pytest.fixture(scope="session")
+def native(tmp_path_factory: pytest.TempPathFactory) -> Native:
+    """Compiled once, for a machine without any peripheral."""
+    return _compile(tmp_path_factory.mktemp("native"), "", (), _HERE / "loops.c")
+
+
+@pytest.fixture(scope="session")
+def native_accelerator(tmp_path_factory: pytest.TempPathFactory) -> Native:
+    """The same for a machine with an accelerator, whose driver is a model of it."""
+    csr = "#define CSR_ACCELERATOR_SUBMIT_ADDR 0\n"
+    directory = tmp_path_factory.mktemp("native_accelerator")
+    return _compile(directory, csr, ("accelerator.c",), _HERE / "accelerator_model.c")

@@ -5,7 +5,7 @@ import pytest
 
 from pyhost.formats import parse_format
 from pyhost.golden import Chain, Exact
-from pyhost.plan.calls import Bias, Convert, Gemm, Kernel, MaxPool, Operand, Plan, SoftmaxCrossEntropy
+from pyhost.plan.calls import Bias, Convert, Gemm, Kernel, Matrix, MaxPool, Operand, Plan, SoftmaxCrossEntropy
 from pyhost.plan.tensors import Tensor
 
 EXACT = Exact()
@@ -27,7 +27,7 @@ PRODUCT = Gemm(
     k=2,
     a=Operand.rows(MATRIX, 2, k_minor=True),
     b=Operand.rows(MATRIX, 2, k_minor=False),
-    d=Tensor("d", (2, 2), F32),
+    d=Matrix.rows(Tensor("d", (2, 2), F32), 2),
 )
 
 
@@ -38,7 +38,7 @@ def run(native, edit=lambda kernels, mailbox: None, plan=PLAN, before=CODES, acc
 
 def test_a_plan_runs_to_its_end(native):
     state, error, current, after = run(native)
-    assert (state, error, current) == ("STATE_DONE", "ERROR_NONE", 1)
+    assert (state, error, current) == ("STATE_DONE", "ERROR_NONE", len(PLAN.kernels))
     assert F32.decode(after["z"]).tolist() == [1.0, -2.0, 0.3125, 448.0]
     assert (native.records["on_accelerator"] == 0).all()
 
@@ -102,7 +102,7 @@ def test_a_product_of_nothing(native, field):
 
 
 @pytest.mark.parametrize("operand", ["a", "b"])
-@pytest.mark.parametrize("field", ["run", "major_x", "major_y"])
+@pytest.mark.parametrize("field", ["run", "taps", "major_x", "major_y"])
 def test_a_window_of_nothing(native, operand, field):
     def edit(kernels, mailbox):
         kernels["gemm"][operand][field][0] = 0
@@ -111,11 +111,11 @@ def test_a_window_of_nothing(native, operand, field):
     assert run(native, edit, plan, {})[:2] == ("STATE_FAILED", "ERROR_ARGUMENT")
 
 
-@pytest.mark.parametrize("matrix", ["a", "b", "c", "d"])
+@pytest.mark.parametrize("matrix", ["a", "b", "c", "d", "addend", "mask"])
 def test_a_product_in_no_format(native, matrix):
     def edit(kernels, mailbox):
         kernels["gemm"][matrix]["format"][0] = 9
-        kernels["gemm"]["c"]["address"][0] = kernels["gemm"]["d"]["address"][0]
+        kernels["gemm"][matrix]["address"][0] = kernels["gemm"]["d"]["address"][0]
 
     plan = Plan((Kernel("product", PRODUCT),), (), ())
     assert run(native, edit, plan, {})[:2] == ("STATE_FAILED", "ERROR_FORMAT")
