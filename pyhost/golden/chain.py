@@ -25,7 +25,7 @@ from pyhost.formats import BinaryFormat, ScalarFormat, Stochastic
 from pyhost.formats.compiling import worth_compiling
 from pyhost.formats.stochastic import FIRST_ADDEND
 from pyhost.golden import reference
-from pyhost.golden.odd import add_to_odd
+from pyhost.golden.odd import add
 
 __all__ = ["chain", "lanes"]
 
@@ -133,10 +133,6 @@ def _stepwise(
     with np.errstate(invalid="ignore"):
         for k in range(a.shape[1]):
             product = a[:, k, None] * b[None, k, :]
-            sums = acc + product
-            if not nearest_will_do:
-                # Infinities, NaN and the signs of zeros are those of IEEE arithmetic; all else needs its lost bits.
-                plain = ~np.isfinite(sums) | (sums == 0)
-                sums = np.where(plain, sums, add_to_odd(acc, product))
+            sums = acc + product if nearest_will_do else add(acc, product)
             acc = accumulator.round(sums) if stochastic is None else reference.rounded(sums, k, accumulator, stochastic)
     return acc

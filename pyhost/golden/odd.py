@@ -1,13 +1,13 @@
 """Exact sums of binary64 numbers, carried by pairs of them, and at last by one rounded to odd.
 
-`pyhost.golden.exact_kernels` has the same functions compiled, for large arrays. Values are finite (but for `survey`),
-and no sum overflows.
+`pyhost.golden.exact_kernels` has the same functions compiled, for large arrays. Values are finite (but for `survey` and
+`add`), and no sum overflows.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["accumulate", "add_to_odd", "split", "survey", "two_sum"]
+__all__ = ["accumulate", "add", "add_to_odd", "split", "survey", "two_sum"]
 
 _Values = NDArray[np.float64]
 
@@ -42,6 +42,14 @@ def accumulate(high: _Values, low: _Values, term: _Values) -> None:
     """high + low += term in place, exactly, while the errors of all terms together fit `low`."""
     high[...], error = two_sum(high, term)
     low += error
+
+
+def add(x: _Values, y: _Values) -> _Values:
+    """What `reference.add` gives, bit for bit."""
+    with np.errstate(invalid="ignore"):
+        sums = x + y
+        plain = ~np.isfinite(sums) | (sums == 0)
+        return np.where(plain, sums, add_to_odd(x, y))
 
 
 def add_to_odd(x: _Values, y: _Values) -> _Values:

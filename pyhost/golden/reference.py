@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyhost.formats import Rounding, ScalarFormat, Stochastic
 from pyhost.formats.stochastic import FIRST_ADDEND
 
-__all__ = ["chain", "exact", "round_to_odd", "rounded", "scaled", "sum_of_specials"]
+__all__ = ["add", "chain", "exact", "round_to_odd", "rounded", "scaled", "sum_of_specials"]
 
 _Values = NDArray[np.float64]
 _FINEST = -300
@@ -58,7 +58,7 @@ def chain(
     """The accumulators after acc = round(acc + a * b) over k, ascending, from +0 (and C first)."""
     acc = np.zeros((a.shape[0], b.shape[1]))
     if c is not None:
-        acc = rounded(_add_product(acc, c, np.ones_like(c)), FIRST_ADDEND, accumulator, stochastic)
+        acc = rounded(add(acc, c), FIRST_ADDEND, accumulator, stochastic)
     for k in range(a.shape[1]):
         acc = rounded(_add_product(acc, a[:, k, None], b[None, k, :]), k, accumulator, stochastic)
     return acc
@@ -70,6 +70,11 @@ def rounded(sums: _Values, k: int, accumulator: ScalarFormat, stochastic: Stocha
         return accumulator.decode(accumulator.encode(sums))
     random = stochastic.draw(sums.shape[0], sums.shape[1], k)
     return accumulator.decode(accumulator.encode(sums, Rounding.STOCHASTIC, random=random, random_bits=stochastic.bits))
+
+
+def add(x: _Values, y: _Values) -> _Values:
+    """x + y, rounded to odd; infinities, NaN and the signs of zeros are those of IEEE arithmetic."""
+    return _add_product(x, y, np.ones_like(y))
 
 
 def _add_product(acc: _Values, a: _Values, b: _Values) -> _Values:

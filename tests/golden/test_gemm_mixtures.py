@@ -82,6 +82,13 @@ def test_engines_agree_on_anything(part: int, cases: int, compiling: Callable[[b
         operands = [a.T if transpose[0] == "T" else a, b.T if transpose[1] == "T" else b]
         if rng.integers(2):
             operands.append(c)
+        for name in ("addend", "mask"):
+            if rng.integers(2):
+                number_format = parse_format(str(rng.choice(NAMES)))
+                x = values(rng, number_format, [(m, n), (1, n)][rng.integers(2)])
+                codes = number_format.encode(x, saturate=bool(rng.integers(2)))
+                settings |= {name: codes if len(codes) == m else codes[0], f"{name}_format": number_format}
+        settings["relu"] = bool(rng.integers(2))
         reference = gemm(*operands, engine="reference", **settings)
         for compiles in (False, True):
             compiling(compiles)
