@@ -1,168 +1,184 @@
-"""The way of an operand into the array: segments and beats of a window, and the skewed scratchpad."""
+"""The way of an operand into the array: segments and beats of a window."""
 
 import numpy as np
 import pytest
+from migen import Module, Signal
 
 from accel_rtl.config import AcceleratorConfig
-from accel_rtl.scratchpad import Halves, Scratchpad
-from accel_rtl.window import OPERANDS, CursorAction, WindowWalker
+from accel_rtl.window import OPERANDS, CursorAction, WindowWalker, plain_matrix
 from tests.rtl.dut import Dut
-from tests.rtl.jobs import PADDING, random_window
+from tests.rtl.windows import NOTHING, Axis, Window, random_window
 
 pytestmark = [pytest.mark.hardware, pytest.mark.slow]
 
-CONFIG = AcceleratorConfig(
-    rows=4, columns=6, operand_formats=("e4m3fn", "e5m10", "e8m23"), accumulator="e8m23", chunk=16
-)
 BASE = 1 << 20
+STAY, ADVANCE, RESET = CursorAction.STAY, CursorAction.ADVANCE, CursorAction.RESET
+CONTROLS = ("operand", "tag", "lines", "count", "major_action", "minor_action", "beat_ready")
 
 
-@pytest.fixture(scope="module")
-def walker():
-    module = WindowWalker(CONFIG)
-    window = module.windows[OPERANDS.index("b")]
-    inputs = {f"window_{name}": getattr(window, name) for name, _ in window.layout}
-    controls = ("start", "operand", "half", "lines", "count", "major_action", "minor_action", "beat_ready")
-    inputs |= {name: getattr(module, name) for name in controls}
-    outputs = {f"beat_{name}": getattr(module.beat, name) for name, _ in module.beat.layout}
-    outputs |= {"idle": module.idle, "beat_valid": module.beat_valid}
-    return Dut(module, "walker", inputs, outputs)
+class Walker:
+    """The walker, A and B behind one window, the others behind one plain matrix; starts when it is idle and told to."""
+
+    def __init__(self, port_bits):
+        self.port_bytes = port_bits // 8
+        self.slots = self.port_bytes
+        config = AcceleratorConfig(
+            rows=4,
+            columns=6,
+            operand_formats=("e4m3fn", "e5m10", "e8m23"),
+            accumulator="e8m23",
+            depth=64,
+            port_bits=port_bits,
+        )
+        self.depth = config.depth
+        module = Module()
+        module.submodules.walker = walker = WindowWalker(config)
+        window = Window(0, 1, Axis(), Axis()).words(0, 0, 1)
+        shared, matrix = walker.windows[0], [Signal(32) for _ in range(3)]
+        go = Signal()
+        module.comb += [
+            walker.windows[1].eq(shared),
+            *(plain_matrix(other, *matrix) for other in walker.windows[2:]),
+            walker.start.eq(go & walker.idle),
+        ]
+        inputs = {f"window_{name}": getattr(shared, name) for name in (*window, "size") if name not in "format x y"}
+        for axis in "xy":
+            inputs |= {f"window_{axis}_{name}": getattr(getattr(shared, axis), name) for name in window[axis]}
+        inputs |= dict(zip(("matrix_address", "matrix_size", "matrix_pitch"), matrix, strict=True))
+        inputs |= {name: getattr(walker, name) for name in CONTROLS} | {"go": go}
+        outputs = {f"beat_{name}": getattr(walker.beat, name) for name, _ in walker.beat.layout}
+        outputs |= {"idle": walker.idle, "beat_valid": walker.beat_valid, "started": walker.start}
+        self.dut = Dut(module, f"walker{port_bits}", inputs, outputs)
+
+    def run(self, window=None, size=1, **inputs):
+        """Outputs of `Dut.run`, and the beats taken, as dictionaries."""
+        log2 = size.bit_length() - 1
+        if window is not None:
+            for name, value in window.words(BASE, 0, size).items():
+                parts = {f"_{part}": number for part, number in value.items()} if name in "xy" else {"": value}
+                inputs |= {f"window_{name}{part}": number & 0xFFFF_FFFF for part, number in parts.items()}
+            del inputs["window_format"]
+            inputs["window_size"] = log2
+        inputs["matrix_size"] = log2
+        out = self.dut.run(**inputs)
+        taken = np.flatnonzero((out["beat_valid"] & np.asarray(inputs["beat_ready"], np.uint64)) != 0)
+        beats = [{name.removeprefix("beat_"): int(values[i]) for name, values in out.items()} for i in taken]
+        return out, beats
+
+    def fill(self, rng, lines, count, actions, window=None, size=1, operand="b", **inputs):
+        """Elements of one fill, {(line, position): byte address or NOTHING}, and its beats; any reader."""
+        cycles = 40 + 12 * lines * count
+        ready = rng.integers(0, 2, cycles) if rng.integers(2) else np.ones(cycles, int)
+        go = np.arange(cycles) == 0
+        tag = int(rng.integers(2 * self.depth))
+        controls = {"operand": OPERANDS.index(operand), "tag": tag, "lines": lines, "count": count}
+        actions = dict(zip(("major_action", "minor_action"), actions, strict=True))
+        out, beats = self.run(window, size, go=go, beat_ready=ready, **controls, **actions, **inputs)
+        assert beats[-1]["last"] and not any(beat["last"] for beat in beats[:-1])
+        assert out["idle"][-1] and not out["beat_valid"][-1]
+        seen = {}
+        for beat in beats:
+            assert (beat["operand"], beat["tag"], 1 << beat["size"]) == (OPERANDS.index(operand), tag, size)
+            assert bool(beat["read"]) == bool(beat["inside"])
+            assert beat["mask"] and beat["mask"] >> self.slots // size == 0
+            assert beat["inside"] & ~beat["mask"] == 0
+            for slot in range(self.slots // size):
+                if beat["mask"] >> slot & 1:
+                    place = (beat["line"], (beat["position"] + slot) % (2 * self.depth))
+                    assert place not in seen
+                    address = self.port_bytes * beat["word"] + slot * size
+                    seen[place] = address if beat["inside"] >> slot & 1 else NOTHING
+        return seen, beats
 
 
-def _fill(walker, window, size, lines, count, actions, rng):
-    """Beats of one fill, as dictionaries, with a reader that is ready in some cycles only."""
-    cycles = 40 + 12 * lines * count
-    ready = rng.integers(0, 2, cycles) if rng.integers(2) else np.ones(cycles, int)
-    start = np.zeros(cycles, int)
-    start[0] = 1
-    registers = window.registers("b", 0, 0, size)
-    fields = {name: registers[f"b_{name}"] for name in ("k_minor", "run", "major_x", "major_y", "height", "width")}
-    fields |= {name: registers[f"b_{name}"] for name in ("stride_x", "stride_y", "stride_n", "pad_x", "pad_y")}
-    fields["run"] *= size
-    origin = BASE + window.offset * size - fields["pad_x"] - fields["pad_y"] * fields["stride_y"]
-    fields |= {"origin": origin, "size": size.bit_length() - 1}
-    out = walker.run(
-        **{f"window_{name}": value & 0xFFFF_FFFF for name, value in fields.items()},
-        start=start,
-        operand=OPERANDS.index("b"),
-        half=1,
-        lines=lines,
-        count=count,
-        major_action=actions[0],
-        minor_action=actions[1],
-        beat_ready=ready,
-    )
-    taken = np.flatnonzero((out["beat_valid"] & ready.astype(np.uint64)) != 0)
-    beats = [{name.removeprefix("beat_"): int(values[i]) for name, values in out.items()} for i in taken]
-    assert beats[-1]["last"] and not any(beat["last"] for beat in beats[:-1])
-    assert out["idle"][-1] and not out["beat_valid"][-1]
-    return beats
+@pytest.fixture(scope="module", params=[64, 128])
+def walker(request):
+    return Walker(request.param)
 
 
-def _elements(beats, size):
-    """{(line, position): byte address, or PADDING}, each exactly once."""
-    seen = {}
-    for beat in beats:
-        assert (beat["operand"], beat["half"]) == (OPERANDS.index("b"), 1)
-        assert bool(beat["read"]) == bool(beat["inside"])
-        for slot in range(8 // size):
-            if beat["mask"] >> slot & 1:
-                place = (beat["line"], (beat["position"] + slot) & 0xFFFF)
-                assert place not in seen
-                inside = beat["inside"] >> slot & 1
-                seen[place] = 8 * beat["word"] + slot * size if inside else PADDING
-    return seen
+def addresses(window, majors, minors, size):
+    indices = window.indices(majors, minors)
+    return np.where(indices == NOTHING, NOTHING, BASE + indices * size)
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(60))
 def test_fills_cover_a_window_piece_by_piece(walker, seed):
-    """A matrix is filled in tiles of lines and of neighbours, the cursors going on, staying and returning."""
+    """Two matrices are filled in tiles of lines and of neighbours, the cursors going on, staying and returning."""
     rng = np.random.default_rng(seed)
     size = int(rng.choice([1, 2, 4]))
-    majors, minors = (int(n) for n in rng.integers(1, 20, 2))
-    lines, count = (int(n) for n in rng.integers(1, 8, 2))
-    window, _ = random_window(rng, majors, minors, k_minor=1)
-    expected = window.indices(majors, minors)
-    expected = np.where(expected == PADDING, PADDING, BASE + expected * size)
-    for major in range(0, majors, lines):
-        for minor in range(0, minors, count):
-            piece = expected[major : major + lines, minor : minor + count]
-            row_ends, all_ends = minor + count >= minors, major + lines >= majors
-            across = CursorAction.RESET if all_ends else CursorAction.ADVANCE
-            actions = (
-                across if row_ends else CursorAction.STAY,
-                CursorAction.RESET if row_ends else CursorAction.ADVANCE,
-            )
-            seen = _elements(_fill(walker, window, size, *piece.shape, actions, rng), size)
-            assert seen == {place: int(address) for place, address in np.ndenumerate(piece)}, f"seed {seed}, {window}"
+    majors, minors = (int(n) for n in rng.integers(1, 24, 2))
+    window, _ = random_window(rng, majors, minors, int(rng.integers(2)))
+    expected = addresses(window, majors, minors, size)
+
+    def pieces():
+        lines, count = (int(n) for n in rng.integers(1, 12, 2))
+        for major in range(0, majors, lines):
+            for minor in range(0, minors, count):
+                piece = expected[major : major + lines, minor : minor + count]
+                row_ends, all_ends = minor + count >= minors, major + lines >= majors
+                across = (RESET if all_ends else ADVANCE) if row_ends else STAY
+                yield piece, (across, RESET if row_ends else ADVANCE)
+
+    turns = {"a": pieces(), "b": pieces()}
+    while turns:
+        operand = str(rng.choice(list(turns)))
+        piece, actions = next(turns[operand], (None, None))
+        if piece is None:
+            del turns[operand]
+            continue
+        seen, _ = walker.fill(rng, *piece.shape, actions, window, size, operand)
+        assert seen == {place: int(address) for place, address in np.ndenumerate(piece)}, f"seed {seed}, {window}"
 
 
-def test_a_line_of_neighbours_takes_a_beat_a_cycle(walker):
-    rng = np.random.default_rng(0)
-    window, _ = random_window(rng, 1, 1, k_minor=1)
-    window = type(window)(1, 64, 4, 1, 64, 0, 0, 0, 0, 256, 1)
-    beats = _fill(walker, window, 1, 4, 64, (CursorAction.RESET, CursorAction.RESET), rng)
-    assert len(beats) == 4 * 8
+@pytest.mark.parametrize("operand", ["c", "addend", "mask"])
+def test_a_plain_matrix_begins_at_its_address(walker, operand):
+    rng = np.random.default_rng(7)
+    for size in (1, 2, 4):
+        lines, count, pitch = (int(n) for n in rng.integers(1, 9, 3))
+        address = BASE + int(rng.integers(64)) * size
+        place = {"matrix_address": address, "matrix_pitch": pitch * size}
+        seen, _ = walker.fill(rng, lines, count, (ADVANCE, ADVANCE), size=size, operand=operand, **place)
+        assert seen == {(i, j): address + (i * pitch + j) * size for i, j in np.ndindex(lines, count)}
 
 
-@pytest.fixture(scope="module", params=[(4, 16), (6, 16)], ids=["rows", "columns"])
-def scratchpad(request):
-    lanes, steps = request.param
-    module = Scratchpad(CONFIG, lanes, steps)
-    inputs = {"write": module.write, "read_half": module.read_half, "read_step": module.read_step}
-    inputs |= {f"where_{name}": getattr(module.where, name) for name, _ in module.where.layout}
-    inputs |= {f"slot{i}": slot for i, slot in enumerate(module.slots)}
-    outputs = {f"lane{i}": lane for i, lane in enumerate(module.lanes)}
-    return lanes, steps, len(module.slots), Dut(module, f"scratchpad{lanes}", inputs, outputs)
+def test_a_large_tensor_is_told_from_what_lies_before_it(walker):
+    """Extents and offsets of many bytes: the ends of a row are found wherever they are."""
+    rng = np.random.default_rng(3)
+    far = 1 << 28
+    for start, extent in ((-5, far), (-far, far), (far - 3, far), (far, far), (0, 9), (-60, 3), (-3, 40)):
+        window = Window(1, 1 << 15, Axis(start=start, extent=extent), Axis())
+        seen, _ = walker.fill(rng, 1, 64, (RESET, RESET), window)
+        expected = addresses(window, 1, 64, 1)
+        assert seen == {place: int(address) for place, address in np.ndenumerate(expected)}, (start, extent)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_a_scratchpad_gives_back_what_beats_brought(scratchpad, seed):
-    lanes, steps, slots, dut = scratchpad
-    banks = CONFIG.banks(lanes)
-    rng = np.random.default_rng(seed)
-    content = rng.integers(0, 1 << 32, (2, lanes, steps))
-    rows = []
-    for half in range(2):
-        along_k = int(rng.integers(2))
-        outer, inner = (lanes, steps) if along_k else (steps, lanes)
-        for line in range(outer):
-            # Beats of all slots, the first and the last cut off, as an unaligned address makes them.
-            for position in range(-int(rng.integers(slots)), inner, slots):
-                row = {"write": 1, "where_half": half, "where_along_k": along_k, "where_mask": 0}
-                row |= {
-                    "where_rotate": (line + position) % banks,
-                    "where_step": (position if along_k else line) % steps,
-                }
-                for slot in range(slots):
-                    if 0 <= position + slot < inner:
-                        lane, step = (line, position + slot) if along_k else (position + slot, line)
-                        row["where_mask"] |= 1 << slot
-                        row[f"slot{slot}"] = int(content[half, lane, step])
-                rows.append(row)
-    rng.shuffle(rows)
-    names = sorted({name for row in rows for name in row})
-    dut.run(**{name: [row.get(name, 0xDEAD) for row in rows] for name in names})
-    halves, order = np.repeat([0, 1], steps), rng.permutation(2 * steps)
-    read_half, read_step = halves[order], np.tile(np.arange(steps), 2)[order]
-    out = dut.run(read_half=read_half, read_step=read_step)
-    got = np.stack([out[f"lane{i}"] for i in range(lanes)])
-    # The codes of a step come in the cycle after.
-    np.testing.assert_array_equal(got[:, 1:], content[read_half, :, read_step].T[:, :-1])
+RATES = {
+    "long lines": (Window(1, 1 << 15, Axis(step=1, unit=64, extent=1 << 20), Axis(), major_x=1 << 15), 4, 64),
+    "a beat a line": (Window(0, 8, Axis(step=1, unit=64, extent=1 << 20), Axis(), major_x=1 << 15), 16, 8),
+    "a beat a tap": (
+        Window(1, 8, Axis(step=2, tap=1, unit=16, extent=1 << 20), Axis(unit=256, extent=1 << 20), 3, 50, 50),
+        4,
+        24,
+    ),
+    "a beat a fill": (Window(0, 8, Axis(step=1, unit=64, extent=1 << 20), Axis(), major_x=1 << 15), 1, 8),
+}
 
 
-def test_halves_are_claimed_filled_read_and_released_in_turn():
-    module = Halves()
-    names = ("claim", "filled", "release")
-    dut = Dut(
-        module,
-        "halves",
-        {name: getattr(module, name) for name in names},
-        {name: getattr(module, name) for name in ("free", "fill_half", "ready", "read_half")},
-    )
-    events = ["claim", "claim", "filled", "filled", "release", "claim", "release", "filled", "release", ""]
-    out = dut.run(**{name: [event == name for event in events] for name in names})
-    assert out["free"].tolist() == [1, 1, 0, 0, 0, 1, 0, 1, 1, 1]
-    assert out["ready"].tolist() == [0, 0, 0, 1, 1, 1, 1, 0, 1, 0]
-    assert out["fill_half"].tolist() == [0, 1, 0, 0, 0, 0, 1, 1, 1, 1]
-    assert out["read_half"].tolist() == [0, 0, 0, 0, 0, 1, 1, 0, 0, 1]
+@pytest.mark.parametrize("case", RATES)
+def test_a_beat_a_cycle(walker, case):
+    """Nothing is lost between segments and lines; between fills, a cycle if a single beat is the end of the first."""
+    window, lines, count = RATES[case]
+    controls = {"operand": 1, "lines": lines, "count": count, "major_action": ADVANCE, "minor_action": STAY}
+    cycles = 1000
+    ready = {"beat_ready": np.ones(cycles, int)}
+    out, beats = walker.run(window, go=1, **controls, **ready)
+    alone = sum(-(-min(window.run, count - e) // walker.port_bytes) for e in range(0, count, window.run)) * lines
+    begins = np.flatnonzero(out["started"])
+    valid = np.flatnonzero(out["beat_valid"])
+    assert valid[0] == begins[0] + WindowWalker.LATENCY
+    lost = case != "long lines"
+    ends = np.flatnonzero([beat["last"] for beat in beats])
+    assert (np.diff(ends) == alone).all() and len(ends) > 5
+    assert (np.diff(valid[ends]) == alone + lost).all()
+    # Leave it idle for the next test.
+    walker.run(window, beat_ready=np.ones(200, int), **controls | {"major_action": RESET})
