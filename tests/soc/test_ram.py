@@ -1,23 +1,25 @@
 """Main RAM: random traffic on both ports at once against a bytearray, with and without stalls."""
 
 import random
+from collections import deque
 
 import pytest
-from litex.gen.sim import passive, run_simulation
+from litex.gen.sim import run_simulation
 from litex.soc.interconnect import wishbone
 from migen import Module, Signal
 
 from accel_rtl.port import MemoryPort
 from soc.ram import MainRam, StallGenerator
 
-SIZE = 512  # bytes: the CPU's side works on the first half, the accelerator's on the second
+SIZE = 1024  # bytes: the CPU's side works on the first half, the accelerator's on the second
 HALF = SIZE // 2
 CLOCKS = {"sys": 10, "accelerator": 10}
+WIDTHS = [64, 128]
 
 
 class Dut(Module):
-    def __init__(self, stall):
-        self.port = MemoryPort(6)
+    def __init__(self, width, stall=0):
+        self.port = MemoryPort((SIZE // (width // 8) - 1).bit_length(), width)
         self.stall = Signal(16, reset=stall)
         self.submodules.ram = MainRam(SIZE, port=self.port, stall=self.stall)
 
@@ -67,122 +69,121 @@ def store(memory, address, data, enables):
 
 
 class PortTraffic:
-    """Commands on one process, write data and read data on processes of their own, as the port allows."""
+    """A master of the port: random commands, each write's data offered with its command or later."""
 
-    def __init__(self, port, memory, rng, operations):
-        self.port, self.memory, self.rng, self.operations = port, memory, rng, operations
-        self.writes, self.expected, self.latencies = [], [], []
-        self.cycle = 0
+    def __init__(self, port, memory, rng, operations, *, together, gaps):
+        """together: probability that data that may be offered is offered; gaps: that no command is."""
+        self.port, self.memory, self.rng = port, memory, rng
+        self.operations, self.together, self.gaps = operations, together, gaps
+        self.latencies = []
+        self.cycles = 0  # until the last command and data were accepted
 
-    def commands(self):
-        cmd = self.port.cmd
-        for _ in range(self.operations):
-            word = self.rng.randrange(HALF // 8, SIZE // 8)
-            write = self.rng.random() < 0.5
-            yield cmd.address.eq(word)
-            yield cmd.we.eq(write)
-            yield cmd.valid.eq(1)
-            yield
-            while not (yield cmd.ready):
-                yield
-            if write:
-                data, enables = self.rng.randbytes(8), self.rng.getrandbits(8)
-                self.writes.append((data, enables))
-                store(self.memory, 8 * word, data, enables)
-            else:
-                self.expected.append((self.cycle, bytes(self.memory[8 * word : 8 * word + 8])))
-            yield cmd.valid.eq(0)
-            for _ in range(self.rng.choice([0, 0, 0, 2])):
-                yield
-        while self.writes or self.expected:
-            yield
-
-    @passive
-    def write_data(self):
-        wdata = self.port.wdata
-        while True:
-            yield wdata.valid.eq(0)
-            if self.writes and self.rng.random() < 0.8:
-                data, enables = self.writes[0]
-                yield wdata.valid.eq(1)
-                yield wdata.data.eq(int.from_bytes(data, "little"))
-                yield wdata.we.eq(enables)
-                yield
-                while not (yield wdata.ready):
-                    yield
-                self.writes.pop(0)
-            else:
-                yield
-
-    @passive
-    def read_data(self):
-        rdata = self.port.rdata
-        while True:
-            if (yield rdata.valid):
-                issued, expected = self.expected.pop(0)
-                assert (yield rdata.data).to_bytes(8, "little") == expected
-                self.latencies.append(self.cycle - issued)
-            self.cycle += 1
+    def run(self):
+        port, rng, size = self.port, self.rng, len(self.port.wdata.we)
+        left = self.operations
+        command = None  # offered: word, and data and enables of a write
+        writes, offered = deque(), False  # data of commands offered or accepted; the first is offered
+        reads = deque()  # of accepted commands: cycle, data
+        now = 0
+        while left or command or writes or reads:
+            if command is None and left and rng.random() >= self.gaps:
+                left -= 1
+                write = (rng.randbytes(size), rng.getrandbits(size)) if rng.random() < 0.5 else None
+                command = (rng.randrange(HALF // size, SIZE // size), write)
+                if write:
+                    writes.append(write)
+            offered = offered or (bool(writes) and rng.random() < self.together)
+            yield port.cmd.valid.eq(command is not None)
+            if command is not None:
+                yield port.cmd.address.eq(command[0])
+                yield port.cmd.we.eq(command[1] is not None)
+            yield port.wdata.valid.eq(offered)
+            if offered:
+                yield port.wdata.data.eq(int.from_bytes(writes[0][0], "little"))
+                yield port.wdata.we.eq(writes[0][1])
             yield
 
+            now += 1
+            if (yield port.rdata.valid):
+                cycle, data = reads.popleft()
+                assert (yield port.rdata.data).to_bytes(size, "little") == data
+                self.latencies.append(now - cycle)
+            if command is not None and (yield port.cmd.ready):
+                word, write = command
+                if write:
+                    store(self.memory, size * word, *write)
+                else:
+                    reads.append((now, bytes(self.memory[size * word : size * (word + 1)])))
+                command = None
+                self.cycles = now
+            if offered and (yield port.wdata.ready):
+                assert len(writes) > (command is not None and command[1] is not None)  # not before its command
+                writes.popleft()
+                offered = False
+                self.cycles = now
 
-def simulate(stall, rng, operations=150):
-    dut = Dut(stall)
+
+def simulate(width, rng, *, stall=0, together=0.6, gaps=0.3, operations=100):
+    dut = Dut(width, stall)
     memory = bytearray(SIZE)
-    traffic = PortTraffic(dut.port, memory, rng, operations)
-    run_simulation(
-        dut,
-        {
-            "sys": [wishbone_traffic(dut.ram.bus, memory, rng, operations)],
-            "accelerator": [traffic.commands(), traffic.read_data(), traffic.write_data()],
-        },
-        clocks=CLOCKS,
-    )
+    traffic = PortTraffic(dut.port, memory, rng, operations, together=together, gaps=gaps)
+    processes = {"sys": wishbone_traffic(dut.ram.bus, memory, rng, operations), "accelerator": traffic.run()}
+    run_simulation(dut, processes, clocks=CLOCKS)
     return traffic
 
 
-def test_both_ports_at_once(rng):
-    traffic = simulate(0, rng)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_both_ports_at_once(rng, width):
+    simulate(width, rng)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_cycle_is_lost_between_reads_and_writes(rng, width):
+    traffic = simulate(width, rng, together=1, gaps=0)
+    assert traffic.cycles == traffic.operations
     assert set(traffic.latencies) == {1}
 
 
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("stall", [6554, 32768, 58982])
-def test_stalls_change_timing_and_nothing_else(rng, stall):
-    traffic = simulate(stall, rng)
-    assert min(traffic.latencies) == 1
-    assert max(traffic.latencies) > 1
+def test_stalls_change_timing_and_nothing_else(rng, stall, width):
+    assert max(simulate(width, rng, stall=stall).latencies) > 1
 
 
-def test_each_port_sees_what_the_other_wrote():
-    dut = Dut(0)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_each_port_sees_what_the_other_wrote(width):
+    dut = Dut(width)
+    parts = width // 32
+    turns = []  # who has had its turn
 
     def cpu():
         bus = dut.ram.bus
-        yield from bus.write(0, 0x44332211)
-        yield from bus.write(1, 0x88776655)
-        for _ in range(10):
+        for i in range(parts):
+            yield from bus.write(i, 0x11111111 * (i + 1))
+        turns.append("cpu")
+        while len(turns) < 2:
             yield
-        assert (yield from bus.read(3)) == 0xDDCCBBAA
+        assert (yield from bus.read(2 * parts - 1)) == 0xDDCCBBAA
 
     def accelerator():
         port = dut.port
-        for _ in range(10):
+        while not turns:
             yield
         yield port.cmd.valid.eq(1)
         yield
         yield port.cmd.valid.eq(0)
         while not (yield port.rdata.valid):
             yield
-        assert (yield port.rdata.data) == 0x8877665544332211
+        assert (yield port.rdata.data) == sum(0x11111111 * (i + 1) << 32 * i for i in range(parts))
         yield port.cmd.valid.eq(1)
         yield port.cmd.we.eq(1)
         yield port.cmd.address.eq(1)
-        yield
-        yield port.cmd.valid.eq(0)
         yield port.wdata.valid.eq(1)
-        yield port.wdata.data.eq(0xDDCCBBAA << 32)
-        yield port.wdata.we.eq(0xF0)
+        yield port.wdata.data.eq(0xDDCCBBAA << width - 32)
+        yield port.wdata.we.eq(0xF << width // 8 - 4)
         yield
+        assert (yield port.cmd.ready) and (yield port.wdata.ready)
+        turns.append("accelerator")
 
     run_simulation(dut, {"sys": cpu(), "accelerator": accelerator()}, clocks=CLOCKS)
 
