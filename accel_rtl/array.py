@@ -58,7 +58,7 @@ class ProcessingRow(Module):
     a            in        record of `operand_layout`
     b            in        `config.columns` of them
     step, first  in        see `ProcessingElement`
-    enable       in        columns that add their product
+    enable       in        add the products
     words        out       for each column the words that the normalizer takes
     ============ ========= ===============================================================
     """
@@ -68,7 +68,7 @@ class ProcessingRow(Module):
         self.b = [Record(operand_layout(config.form)) for _ in range(config.columns)]
         self.step = Signal()
         self.first = Signal()
-        self.enable = Signal(config.columns)
+        self.enable = Signal()
         self.words = []
 
         ###
@@ -90,25 +90,25 @@ class ProcessingRow(Module):
                 element.b.eq(b),
                 element.step.eq(self.step),
                 element.first.eq(self.first),
-                element.enable.eq(self.enable[column]),
+                element.enable.eq(self.enable),
             ]
             own_flags = [Cat(flags.nan[column], flags.plus[column], flags.minus[column])] if config.exact else []
             self.words.append([*element.words, *own_flags])
 
 
 class OuterProductArray(Module):
-    """acc[i][j] += a[i] * b[j], or acc[i][j] += c[i] for the one column j of a C step.
+    """acc[i][j] += a[i] * b[j], or acc[i][j] += c[j] for the one row i of a C step.
 
     ============== ========= =================================================================
     signal         direction meaning
     ============== ========= =================================================================
-    a, b, c        in        codes: `rows`, `columns`, `rows` of them
+    a, b, c        in        codes: `rows`, `columns`, `columns` of them; c is a row of C
     a_format,
     b_format,
     c_format       in        indices of operand formats
     step, first    in        see `StepIssuer`
-    load_c         in        the step adds c times one
-    columns        in        columns that add their product
+    load_c         in        the step adds one times c
+    rows           in        rows that add their products: all of them, or that of c
     capture        in        copy the sums to the results, as they are after all earlier steps
     captured       out       the results are new in this cycle
     shift          in        results[i] takes over results[i + 1]
@@ -123,12 +123,12 @@ class OuterProductArray(Module):
     def __init__(self, config: AcceleratorConfig) -> None:
         self.a = [Signal(config.operand_bits) for _ in range(config.rows)]
         self.b = [Signal(config.operand_bits) for _ in range(config.columns)]
-        self.c = [Signal(config.operand_bits) for _ in range(config.rows)]
+        self.c = [Signal(config.operand_bits) for _ in range(config.columns)]
         self.a_format, self.b_format, self.c_format = (Signal(config.operand_index_bits) for _ in range(3))
         self.step = Signal()
         self.first = Signal()
         self.load_c = Signal()
-        self.columns = Signal(config.columns)
+        self.rows = Signal(config.rows)
         self.capture = Signal()
         self.captured = Signal()
         self.shift = Signal()
@@ -136,32 +136,27 @@ class OuterProductArray(Module):
         ###
 
         # The edge: decoders, and the constant one.
-        one = {
-            "exponent": config.form.exponent_bias,
-            "significand": 1 << (config.form.precision - 1),
-        }
-        rows, columns = [], []
-        row_format = Signal(config.operand_index_bits)
-        self.comb += row_format.eq(Mux(self.load_c, self.c_format, self.a_format))
-        for a, c in zip(self.a, self.c, strict=True):
-            rows.append(self._edge(config, Mux(self.load_c, c, a), row_format))
-        for b in self.b:
-            column = Record(operand_layout(config.form), reset_less=True)
-            decoded = self._decoder(config, b, self.b_format)
-            self.sync += [
-                If(self.load_c, *(getattr(column, name).eq(one.get(name, 0)) for name, _ in column.layout)).Else(
-                    column.eq(decoded)
-                )
-            ]
-            columns.append(column)
+        one = {"exponent": config.form.exponent_bias, "significand": 1 << (config.form.precision - 1)}
+        layout = operand_layout(config.form)
+        rows, columns = ([Record(layout, reset_less=True) for _ in codes] for codes in (self.a, self.b))
+        column_format = Signal(config.operand_index_bits)
+        self.comb += column_format.eq(Mux(self.load_c, self.c_format, self.b_format))
+        for row, a in zip(rows, self.a, strict=True):
+            value = self._decoded(config, a, self.a_format)
+            self.sync += (
+                row.eq(value),
+                If(self.load_c, *(getattr(row, name).eq(one.get(name, 0)) for name, _ in layout)),
+            )
+        for column, b, c in zip(columns, self.b, self.c, strict=True):
+            self.sync += column.eq(self._decoded(config, Mux(self.load_c, c, b), column_format))
         step, first, capture = Signal(), Signal(), Signal()
-        enabled = Signal(config.columns)
-        self.sync += [step.eq(self.step), first.eq(self.first), enabled.eq(self.columns), capture.eq(self.capture)]
+        enabled = Signal(config.rows)
+        self.sync += [step.eq(self.step), first.eq(self.first), enabled.eq(self.rows), capture.eq(self.capture)]
         self.sync += self.captured.eq(capture)
 
         # The rows of elements, and under each element a place for its result.
         results = []
-        for row in rows:
+        for index, row in enumerate(rows):
             elements = ProcessingRow(config)
             self.submodules += elements
             self.comb += [
@@ -169,10 +164,9 @@ class OuterProductArray(Module):
                 *(target.eq(column) for target, column in zip(elements.b, columns, strict=True)),
                 elements.step.eq(step),
                 elements.first.eq(first),
-                elements.enable.eq(enabled),
+                elements.enable.eq(enabled[index]),
             ]
-            bits = normalizer_class(config).word_bits(config)
-            results.append([[Signal(b, reset_less=True) for b in bits] for _ in columns])
+            results.append([[Signal(len(word), reset_less=True) for word in words] for words in elements.words])
             for result, words in zip(results[-1], elements.words, strict=True):
                 self.sync += If(capture, *(r.eq(w) for r, w in zip(result, words, strict=True)))
         for upper, lower in pairwise(results):
@@ -180,13 +174,8 @@ class OuterProductArray(Module):
                 self.sync += If(self.shift, *(r.eq(s) for r, s in zip(result, source, strict=True)))
         self.words = results[0]
 
-    def _decoder(self, config: AcceleratorConfig, code: Signal, number_format: Signal) -> Record:
+    def _decoded(self, config: AcceleratorConfig, code: Signal, number_format: Signal) -> Record:
         decoder = Decoder(config)
         self.submodules += decoder
         self.comb += [decoder.code.eq(code), decoder.format.eq(number_format)]
         return decoder.value
-
-    def _edge(self, config: AcceleratorConfig, code: Signal, number_format: Signal) -> Record:
-        registered = Record(operand_layout(config.form), reset_less=True)
-        self.sync += registered.eq(self._decoder(config, code, number_format))
-        return registered

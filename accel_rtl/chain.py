@@ -33,11 +33,6 @@ class ChainAccumulator(Module):
     the least subnormal, below which nothing is kept.
     """
 
-    @staticmethod
-    def flush_steps(config: AcceleratorConfig) -> int:
-        """A chain is complete with its last step."""
-        return 0
-
     def __init__(self, config: AcceleratorConfig) -> None:
         self.product = product = Record(product_layout(config.form))
         self.step = Signal()

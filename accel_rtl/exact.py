@@ -24,20 +24,15 @@ class ExactAccumulator(Module):
     step    in        a cycle that counts
     first   in        forget the old sum
     enable  in        add the product; otherwise the step only moves carries
-    words   out       the limbs
+    words   out       `config.limbs` times 33 bits: a limb and, on top, the carry out of it
     ======= ========= =========================================================================
 
     The product, shifted by the low five bits of its exponent, lands on the limb that the other bits name, and is
-    extended by its sign above. A carry reaches the next limb a step later, so the limbs hold the sum after
-    `flush_steps` further steps. The invariant, modulo 2^(32 limbs):
+    extended by its sign above. A carry reaches the next limb a step later; those still on their way when a sum leaves
+    are added by the normalizer. The invariant, modulo 2^(32 limbs), which makes the last carry meaningless:
 
-        sum = sum over j of (limb[j] + carry[j - 1]) * 2^(32 j)
+        sum = sum over j of limb[j] * 2^(32 j) + carry[j] * 2^(32 (j + 1))
     """
-
-    @staticmethod
-    def flush_steps(config: AcceleratorConfig) -> int:
-        """Steps without a product until the last carry has arrived."""
-        return config.limbs - 1
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.product = product = Record(product_layout(config.form))
@@ -57,32 +52,30 @@ class ExactAccumulator(Module):
             place.eq(product.exponent[shift_bits:]),
         ]
 
-        # The term in words: as many as it can touch, the last one sign-extended, and the sign above.
+        # The term in parts of a limb: as many as it can touch, the last one sign-extended, and the sign above.
         sign = term[len(term) - 1]
-        words = []
+        parts = []
         for low in range(0, len(term), LIMB_BITS):
-            word = Signal(LIMB_BITS)
-            part = term[low : low + LIMB_BITS]
-            self.comb += word.eq(Cat(part, Replicate(sign, LIMB_BITS - len(part))))
-            words.append(word)
+            part = Signal(LIMB_BITS)
+            bits = term[low : low + LIMB_BITS]
+            self.comb += part.eq(Cat(bits, Replicate(sign, LIMB_BITS - len(bits))))
+            parts.append(part)
         above = Signal(LIMB_BITS)
         self.comb += above.eq(Replicate(sign, LIMB_BITS))
 
-        # Each register holds a limb and, on top, the carry out of it.
-        registers = [Signal(LIMB_BITS + 1, reset_less=True) for _ in range(config.limbs)]
-        self.words = [register[:LIMB_BITS] for register in registers]
+        self.words = [Signal(LIMB_BITS + 1, reset_less=True) for _ in range(config.limbs)]
         carry = 0
-        for index, register in enumerate(registers):
+        for index, word in enumerate(self.words):
             addend = Signal(LIMB_BITS)
             choices = {
-                start: addend.eq(words[index - start] if index - start < len(words) else above)
+                start: addend.eq(parts[index - start] if index - start < len(parts) else above)
                 for start in range(min(index + 1, 1 << len(place)))
             }
             if len(choices) < 1 << len(place):
                 choices["default"] = addend.eq(0)
             self.comb += Case(place, choices)
-            self.sync += If(self.step, register.eq(addend + Mux(self.first, 0, self.words[index] + carry)))
-            carry = register[LIMB_BITS]
+            self.sync += If(self.step, word.eq(addend + Mux(self.first, 0, word[:LIMB_BITS] + carry)))
+            carry = word[LIMB_BITS]
 
 
 class SpecialFlags(Module):
@@ -94,7 +87,7 @@ class SpecialFlags(Module):
     a                 in        record of `operand_layout`, shared by the row
     b                 in        a record of `operand_layout` for each column
     step, first       in        see `ExactAccumulator`
-    enable            in        columns that add their product
+    enable            in        add the products
     nan, plus, minus  out       sticky: a product was NaN (also infinity times zero), or an infinity
     ================= ========= =======================================================================
 
@@ -106,7 +99,7 @@ class SpecialFlags(Module):
         self.b = [Record(operand_layout(config.form)) for _ in range(config.columns)]
         self.step = Signal()
         self.first = Signal()
-        self.enable = Signal(config.columns)
+        self.enable = Signal()
         self.nan, self.plus, self.minus = (Signal(config.columns, reset_less=True) for _ in range(3))
 
         ###
@@ -120,10 +113,10 @@ class SpecialFlags(Module):
         nan, infinity, negative = (Signal(config.columns) for _ in range(3))
         self.comb += [
             nan.eq(
-                self.enable
+                row(self.enable)
                 & (row(a.nan) | columns("nan") | row(a.infinity) & columns("zero") | row(a.zero) & columns("infinity"))
             ),
-            infinity.eq(self.enable & ~nan & (row(a.infinity) | columns("infinity"))),
+            infinity.eq(row(self.enable) & ~nan & (row(a.infinity) | columns("infinity"))),
             negative.eq(row(a.sign) ^ columns("sign")),
         ]
         for sticky, new in ((self.nan, nan), (self.plus, infinity & ~negative), (self.minus, infinity & negative)):
@@ -140,17 +133,17 @@ class ExactNormalizer(Module):
     number out       record of `unrounded_layout(SIGNIFICAND_BITS)`
     ====== ========= ===============================================
 
-    First the magnitude; then the highest limb that is not zero and the one below it, which hold 33 significant bits
-    or more, what lies below being sticky.
+    First the carries; then the magnitude; then the highest limb that is not zero and the one below it, which hold 33
+    significant bits or more, what lies below being sticky.
     """
 
-    LATENCY = 2
+    LATENCY = 3
     SIGNIFICAND_BITS = LIMB_BITS + 1
 
     @staticmethod
     def word_bits(config: AcceleratorConfig) -> list[int]:
         """Widths of `words`."""
-        return [LIMB_BITS] * config.limbs + [FLAGS]
+        return [LIMB_BITS + 1] * config.limbs + [FLAGS]
 
     @classmethod
     def significand_bits(cls, config: AcceleratorConfig) -> int:
@@ -163,20 +156,34 @@ class ExactNormalizer(Module):
 
         ###
 
-        # Cycle 1: the magnitude. Negation carries into a limb while everything below it is zero.
+        # Cycle 1: the carries.
+        limbs, arrived = Signal(LIMB_BITS * config.limbs), Signal(FLAGS)
+        carries = Cat(
+            *(
+                Cat(Replicate(0, LIMB_BITS - bool(index)), word[LIMB_BITS:])
+                for index, word in enumerate(self.words[:-2])
+            )
+        )
+        self.sync += [
+            limbs.eq(Cat(*(word[:LIMB_BITS] for word in self.words[:-1])) + carries),
+            arrived.eq(self.words[-1]),
+        ]
+
+        # Cycle 2: the magnitude. Negation carries into a limb while everything below it is zero.
         sign = Signal()
         flags = Signal(FLAGS)
         magnitude = [Signal(LIMB_BITS) for _ in range(config.limbs)]
-        negative = self.words[config.limbs - 1][LIMB_BITS - 1]
+        negative = limbs[len(limbs) - 1]
         below_zero = 1
-        for limb, result in zip(self.words, magnitude, strict=False):
+        for index, result in enumerate(magnitude):
+            limb = limbs[LIMB_BITS * index : LIMB_BITS * (index + 1)]
             carry = Signal()
             self.comb += carry.eq(below_zero)
             self.sync += result.eq(Mux(negative, ~limb + carry, limb))
             below_zero = carry & (limb == 0)
-        self.sync += [sign.eq(negative), flags.eq(self.words[-1])]
+        self.sync += [sign.eq(negative), flags.eq(arrived)]
 
-        # Cycle 2: the leading limb's place, the two limbs, and what is lost below them.
+        # Cycle 3: the leading limb's place, the two limbs, and what is lost below them.
         self.submodules.normalize = normalize = Normalize(LIMB_BITS)
         next_limb, base = Signal(LIMB_BITS), Signal((EXPONENT_BITS, True))
         sticky = Signal()

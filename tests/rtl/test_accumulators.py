@@ -8,7 +8,7 @@ import pytest
 from migen import Module
 from numpy.typing import NDArray
 
-from accel_rtl.array import ProcessingRow, accumulator_class, normalizer_class
+from accel_rtl.array import OuterProductArray, ProcessingRow, normalizer_class
 from accel_rtl.config import AcceleratorConfig
 from accel_rtl.decode import Decoder
 from accel_rtl.round import Rounder
@@ -64,14 +64,12 @@ class _Bed:
 
     def sums(self, a: NDArray, b: NDArray, a_index: int, b_index: int, d_index: int) -> NDArray:
         """round(sum of a[i, k] * b[i, k]) for each row i, the steps of each row in order."""
-        accumulator = accumulator_class(self.config)
-        flush = accumulator.flush_steps(self.config)
         latency = normalizer_class(self.config).LATENCY
         rows, k = a.shape
-        # For each row: the products, the flush steps, then idle cycles until its code has come out.
-        length = k + flush + latency + 1
-        step, first, enable = (np.zeros((rows, length), np.uint64) for _ in range(3))
-        step[:, : k + flush], first[:, 0], enable[:, :k] = 1, 1, 1
+        # For each row: the products, then idle cycles until its code has come out.
+        length = k + latency + 1
+        step, first = np.zeros((rows, length), np.uint64), np.zeros((rows, length), np.uint64)
+        step[:, :k], first[:, 0] = 1, 1
         codes = [np.pad(x, ((0, 0), (0, length - k))) for x in (a, b)]
         out = self.dut.run(
             a=codes[0].reshape(-1),
@@ -80,7 +78,7 @@ class _Bed:
             b_format=b_index,
             step=step.reshape(-1),
             first=first.reshape(-1),
-            enable=enable.reshape(-1),
+            enable=1,
             format=d_index,
         )
         return out["code"].reshape(rows, length)[:, -1]
@@ -109,6 +107,75 @@ def bed(request):
     config = CONFIGS[request.param]
     bench = _Bench(config)
     return _Bed(config, Dut(bench, f"accumulator_{request.param}", bench.inputs, bench.outputs))
+
+
+class _ArrayBench(Module):
+    """An array, and the words of results[0] as one code a column."""
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.submodules.array = array = OuterProductArray(config)
+        self.inputs = {name: getattr(array, name) for name in ("step", "first", "load_c", "rows", "capture", "shift")}
+        self.inputs |= {f"{name}_format": getattr(array, f"{name}_format") for name in "abc"}
+        for name in "abc":
+            self.inputs |= {f"{name}{i}": code for i, code in enumerate(getattr(array, name))}
+        self.outputs = {"captured": array.captured}
+        for column, words in enumerate(array.words):
+            normalizer = normalizer_class(config)(config)
+            rounder = Rounder(config.formats, normalizer.significand_bits(config))
+            self.submodules += normalizer, rounder
+            self.comb += [
+                *(target.eq(word) for target, word in zip(normalizer.words, words, strict=True)),
+                rounder.number.eq(normalizer.number),
+                rounder.format.eq(len(config.formats) - 1),
+            ]
+            self.outputs[f"d{column}"] = rounder.code
+
+
+@pytest.mark.parametrize("accumulator", ["exact", "e5m10"])
+def test_tiles_follow_each_other_without_a_pause(accumulator):
+    """Tiles with C and idle cycles between their steps; a capture comes with the first step of the next tile."""
+    config = AcceleratorConfig(
+        rows=2, columns=3, operand_formats=("e4m3fn", "e5m2"), result_formats=("e5m10",), accumulator=accumulator
+    )
+    bench = _ArrayBench(config)
+    dut = Dut(bench, f"array_{accumulator}", bench.inputs, bench.outputs)
+    rng = np.random.default_rng(11)
+    formats = [config.operands[i] for i in (0, 1, 1)]
+    tiles, k, results = 20, 9, []
+    cycles = []
+    for _ in range(tiles):
+        a, b, c = (random_codes(rng, f, shape) for f, shape in zip(formats, ((2, k), (k, 3), (2, 3)), strict=True))
+        results.append(
+            gemm(
+                *(a, b, c),
+                a_format=formats[0],
+                b_format=formats[1],
+                c_format=formats[2],
+                d_format=config.formats[-1],
+                accumulator=Exact() if config.exact else Chain(config.chain_format),
+                engine="reference",
+            )
+        )
+        steps = [{"load_c": 1, "rows": 1 << i} | {f"c{j}": c[i, j] for j in range(3)} for i in range(2)]
+        steps += [
+            {"rows": 3} | {f"a{i}": a[i, step] for i in range(2)} | {f"b{j}": b[step, j] for j in range(3)}
+            for step in range(k)
+        ]
+        for index, step in enumerate(steps):
+            cycles += [{"rows": 3}] * int(rng.integers(2))
+            cycles.append(step | {"step": 1, "first": index == 0, "capture": index == 0})
+    cycles += [{"capture": 1}, *[{}] * 9]
+    latency = OuterProductArray.LATENCY
+    captures = [i for i, cycle in enumerate(cycles) if cycle.get("capture")]
+    for i in captures:
+        cycles[i + latency] = cycles[i + latency] | {"shift": 1}
+    inputs = {name: [cycle.get(name, 0) for cycle in cycles] for name in bench.inputs}
+    out = dut.run(**inputs | {"a_format": 0, "b_format": 1, "c_format": 1})
+    assert list(np.flatnonzero(out["captured"])) == [i + latency for i in captures]
+    rows = np.stack([out[f"d{j}"] for j in range(3)], axis=1)
+    for tile, expected in enumerate(results):
+        first = captures[tile + 1] + latency + normalizer_class(config).LATENCY
+        assert np.array_equal(rows[first : first + 2], expected), f"tile {tile}"
 
 
 def _each_result(config):
