@@ -154,8 +154,12 @@ class AcceleratorConfig:
 
     @property
     def rounders(self) -> int:
-        """Elements written back in a cycle: the largest divisor of `columns` up to half of them, at most eight."""
-        most = min(ROUNDERS_LIMIT, max(1, self.columns // 2))
+        """Elements written back in a cycle: the largest divisor of `columns` up to half of them, at most eight.
+
+        And no more than a memory word holds of the widest.
+        """
+        widest = max(element_bytes(f) for f in self.formats)
+        most = min(ROUNDERS_LIMIT, max(1, self.columns // 2), self.port_bytes // widest)
         return max(count for count in range(1, most + 1) if self.columns % count == 0)
 
     def panel_tiles(self, side: int) -> int:
