@@ -67,6 +67,15 @@ static inline uint32_t array_code(const struct array *array, uint32_t index) {
     return element_read(array->data, array->codec->bytes, index);
 }
 
+static inline void *matrix_row(const struct matrix *matrix, uint32_t row) {
+    return (void *)(uintptr_t)(matrix->address + row * matrix->pitch);
+}
+
+static inline uint32_t matrix_code(const struct matrix *matrix, const struct codec *codec, uint32_t row,
+                                   uint32_t column) {
+    return element_read(matrix_row(matrix, row), codec->bytes, column);
+}
+
 static inline void array_set_code(const struct array *array, uint32_t index, uint32_t code) {
     element_write(array->data, array->codec->bytes, index, code);
 }

@@ -29,6 +29,8 @@ SOURCES = tuple(
         "exact.c",
         "format.c",
         "chain.c",
+        "random.c",
+        "write_back.c",
         "array.c",
         "convert.c",
         "bias.c",

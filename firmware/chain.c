@@ -1,5 +1,6 @@
 #include "chain.h"
 
+#include "random.h"
 #include "vector.h"
 
 /* Whether every product of the two formats is a binary32 number. */
@@ -10,57 +11,40 @@ static bool products_fit(const struct codec *a, const struct codec *b) {
     return bits <= 24 && unit >= -149 && unit + (int32_t)(shifts + bits) <= 128;
 }
 
-/* Where products are exact in binary32, and the chain is in binary32, a multiply-add is a product and a sum. */
-COLD void chain_prepare(struct chain *chain, const struct codec *codec, const struct codec *a, const struct codec *b) {
-    chain->codec = codec;
-    chain->form = codec_is_binary32(codec) && products_fit(a, b) ? FORM_FLOAT : FORM_CHAIN;
-}
-
-void chain_begin(struct chain *chain, const struct number *c) {
-    bool zero = !c || (c->class == NUMBER_FINITE && c->significand == 0); /* +0 + -0 = +0 */
-    chain->sum = zero ? 0 : number_encode(chain->codec, *c, OVERFLOW_IEEE);
-}
-
-static uint64_t shift_right_sticky(uint64_t value, uint32_t shift) {
-    if (shift == 0)
-        return value;
-    if (shift > 63)
-        return value != 0;
-    return value >> shift | (value << (64 - shift) != 0);
-}
-
 /*
- * acc + a * b before it is rounded, all finite. Both terms are put with their
- * leading one at bit 61 or 62. What the smaller one loses when it is aligned is at
- * least 59 bits below the sum's leading one, except where nothing is lost at all: a
- * format has 24 bits, so a sticky bit stands for it.
+ * Where products are exact in binary32, and the chain is in binary32 and rounds to nearest, a multiply-add is
+ * soft-float's product and sum.
  */
-static struct number add_product(struct number acc, const uint32_t *a, const uint32_t *b) {
-    uint64_t product = (uint64_t)(a[0] & 0xffffffu) * (b[0] & 0xffffffu) << 15;
-    uint32_t product_negative = (a[0] ^ b[0]) >> 24;
-    if (product == 0) {
-        if (acc.significand == 0)
-            acc.negative &= product_negative;
-        return acc;
-    }
-    int32_t product_exponent = (int32_t)(a[1] + b[1]) - 15;
-    if (acc.significand == 0)
-        return number_cut(product_negative, product, product_exponent, false);
+COLD void chain_prepare(struct chain *chain, const struct gemm *gemm, const struct codec *codec, const struct codec *a,
+                        const struct codec *b) {
+    chain->codec = codec;
+    chain->random_bits = gemm->chain_random_bits;
+    chain->random_key = gemm->chain_random_key;
+    bool plain = codec_is_binary32(codec) && products_fit(a, b) && !chain->random_bits;
+    chain->form = plain ? FORM_FLOAT : FORM_CHAIN;
+}
 
-    uint32_t shift = (uint32_t)__builtin_clz(acc.significand) + 31;
-    uint64_t sum = (uint64_t)acc.significand << shift;
-    int32_t exponent = acc.exponent - (int32_t)shift;
-    if (exponent >= product_exponent) {
-        product = shift_right_sticky(product, (uint32_t)(exponent - product_exponent));
-    } else {
-        sum = shift_right_sticky(sum, (uint32_t)(product_exponent - exponent));
-        exponent = product_exponent;
-    }
-    if (acc.negative == product_negative)
-        return number_cut(acc.negative, sum + product, exponent, false);
-    if (sum >= product)
-        return number_cut(sum == product ? 0 : acc.negative, sum - product, exponent, false);
-    return number_cut(product_negative, product - sum, exponent, false);
+static uint32_t round_step(const struct chain *chain, struct number sum, uint32_t k) {
+    if (!chain->random_bits)
+        return number_encode(chain->codec, sum, OVERFLOW_IEEE);
+    uint32_t random = random_word(chain->random_key, chain->row, chain->column, k, chain->random_bits);
+    return number_round(chain->codec, sum, OVERFLOW_IEEE, ROUNDING_STOCHASTIC, random);
+}
+
+void chain_begin(struct chain *chain, const struct number *c, uint32_t row, uint32_t column) {
+    bool zero = !c || (c->class == NUMBER_FINITE && c->significand == 0); /* +0 + -0 = +0 */
+    chain->row = row;
+    chain->column = column;
+    chain->sum = zero ? 0 : round_step(chain, *c, STEP_FIRST_ADDEND);
+}
+
+/* The product of two elements of 24 bits each, both finite. */
+static struct number multiply(const uint32_t *a, const uint32_t *b) {
+    return (struct number){
+        .negative = (a[0] ^ b[0]) >> 24,
+        .exponent = (int32_t)(a[1] + b[1]),
+        .significand = (uint64_t)(a[0] & 0xffffffu) * (b[0] & 0xffffffu),
+    };
 }
 
 void chain_accumulate(struct chain *chain, const struct line *a_line, const struct line *b_line) {
@@ -70,13 +54,13 @@ void chain_accumulate(struct chain *chain, const struct line *a_line, const stru
         chain->sum = bits_from_float(sum);
         return;
     }
-    for (uint32_t count = a_line->count; count; count--, a += 2, b += 2) {
+    for (uint32_t k = a_line->first; k < a_line->first + a_line->count; k++, a += 2, b += 2) {
         struct number sum = number_decode(chain->codec, chain->sum);
         if (sum.class != NUMBER_FINITE || is_special(a[0]) || is_special(b[0]))
             sum = number_add_special(sum, element_class(a, FORM_CHAIN), element_class(b, FORM_CHAIN));
         else
-            sum = add_product(sum, a, b);
-        chain->sum = number_encode(chain->codec, sum, OVERFLOW_IEEE);
+            sum = number_add(sum, multiply(a, b));
+        chain->sum = round_step(chain, sum, k);
     }
 }
 

@@ -132,7 +132,11 @@ struct number exact_finish(struct exact *exact) {
         return exact->special;
     if (!exact->in_buckets) {
         uint64_t sum = (uint64_t)exact->sum;
-        return number_cut(exact->sum < 0, exact->sum < 0 ? -sum : sum, exact->unit, false);
+        return (struct number){
+            .negative = exact->sum < 0,
+            .exponent = exact->unit,
+            .significand = exact->sum < 0 ? -sum : sum,
+        };
     }
     int64_t top = propagate(exact);
     bool negative = top < 0;
@@ -142,14 +146,15 @@ struct number exact_finish(struct exact *exact) {
         top = propagate(exact) - top;
     }
 
-    /* More than 32 bits from the first digit that is not 0; what is left only has to be known to be something. */
+    /* More than 50 bits from the first digit that is not 0; what is left only has to be known to be something. */
     uint64_t significand = (uint64_t)top;
     uint32_t i = exact->count;
-    while (significand >> 32 == 0 && i > 0)
+    while (significand >> 50 == 0 && i > 0)
         significand = significand << GRAIN | (uint64_t)exact->bucket[--i];
-    int32_t exponent = exact->origin + (int32_t)(GRAIN * i);
+    struct number sum = {.negative = negative, .exponent = exact->origin + (int32_t)(GRAIN * i)};
     bool sticky = false;
     while (i > 0)
         sticky |= exact->bucket[--i] != 0;
-    return number_cut(negative, significand, exponent, sticky);
+    sum.significand = significand | sticky;
+    return sum;
 }

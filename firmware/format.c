@@ -100,21 +100,6 @@ struct number number_decode(const struct codec *codec, uint32_t code) {
     };
 }
 
-struct number number_cut(uint32_t negative, uint64_t significand, int32_t exponent, bool sticky) {
-    uint32_t high = (uint32_t)(significand >> 32);
-    if (high) {
-        int shift = 32 - __builtin_clz(high);
-        sticky |= (uint32_t)significand << (32 - shift) != 0;
-        significand >>= shift;
-        exponent += shift;
-    }
-    return (struct number){
-        .negative = negative,
-        .exponent = exponent,
-        .significand = (uint32_t)significand | sticky,
-    };
-}
-
 struct number number_add_special(struct number sum, struct number a, struct number b) {
     struct number product = {.negative = a.negative ^ b.negative};
     if (a.class != NUMBER_FINITE || b.class != NUMBER_FINITE) {
@@ -130,37 +115,89 @@ struct number number_add_special(struct number sum, struct number a, struct numb
     return product;
 }
 
-/* Magnitude of a finite non-zero number, rounded; what lies beyond `largest` is any larger value. */
-static uint32_t round_magnitude(const struct codec *codec, int32_t exponent, uint32_t significand) {
-    int32_t fraction_bits = (int32_t)codec->format.fraction_bits, bias = codec->format.bias;
-    int32_t leading = 31 - __builtin_clz(significand);
-    int32_t binade = exponent + leading + bias;
-    if (binade > (int32_t)(codec->infinity >> fraction_bits))
-        return codec->sign;
-    if (binade < 1)
-        binade = 1;
-
-    int32_t dropped = binade - bias - fraction_bits - exponent;
-    uint32_t base = (uint32_t)(binade - 1) << fraction_bits; /* the leading one adds itself to the exponent */
-    if (dropped <= 0)
-        return base + (significand << -dropped);
-    if (dropped > 32)
-        return 0; /* below half of the smallest subnormal */
-    uint32_t kept = dropped < 32 ? significand >> dropped : 0;
-    uint32_t rest = significand << (32 - dropped);
-    const uint32_t half = 1u << 31;
-    return base + kept + (rest > half || (rest == half && (kept & 1)));
+uint64_t shift_right_sticky(uint64_t value, uint32_t shift) {
+    if (shift == 0)
+        return value;
+    if (shift > 63)
+        return value != 0;
+    return value >> shift | (value << (64 - shift) != 0);
 }
 
-uint32_t number_encode(const struct codec *codec, struct number number, uint32_t overflow) {
+static struct number aligned(struct number number) {
+    uint32_t shift = (uint32_t)__builtin_clzll(number.significand) - 2;
+    number.significand <<= shift;
+    number.exponent -= (int32_t)shift;
+    return number;
+}
+
+/*
+ * Both are put with their leading one at bit 61. What the smaller one loses when it is
+ * aligned is at least 59 bits below the sum's leading one, except where nothing is lost
+ * at all. Only -0 + -0 is -0.
+ */
+struct number number_add(struct number x, struct number y) {
+    if (x.significand == 0) {
+        y.negative &= y.significand != 0 || x.negative;
+        return y;
+    }
+    if (y.significand == 0)
+        return x;
+    x = aligned(x);
+    y = aligned(y);
+    if (x.exponent < y.exponent) {
+        struct number larger = y;
+        y = x;
+        x = larger;
+    }
+    uint64_t addend = shift_right_sticky(y.significand, (uint32_t)(x.exponent - y.exponent));
+    if (x.negative == y.negative) {
+        x.significand += addend;
+    } else if (x.significand >= addend) {
+        x.negative &= x.significand != addend;
+        x.significand -= addend;
+    } else {
+        x.negative = y.negative;
+        x.significand = addend - x.significand;
+    }
+    return x;
+}
+
+/*
+ * Where the magnitude of a finite non-zero number lies on the line of codes: the code
+ * at or below it in the upper half; in the lower one how far it is on the way to the
+ * next, the last bit sticky. What lies beyond all codes is anywhere there.
+ */
+static uint64_t position(const struct codec *codec, struct number number) {
+    int32_t fraction_bits = (int32_t)codec->format.fraction_bits, bias = codec->format.bias;
+    int32_t leading = 63 - __builtin_clzll(number.significand);
+    int32_t binade = number.exponent + leading + bias;
+    if (binade > (int32_t)(codec->infinity >> fraction_bits))
+        return (uint64_t)codec->sign << 32;
+    if (binade < 1)
+        binade = 1;
+    uint64_t base = (uint64_t)((uint32_t)(binade - 1) << fraction_bits) << 32; /* the leading one adds itself to it */
+    int32_t shift = number.exponent - (binade - bias - fraction_bits) + 32;
+    return base + (shift >= 0 ? number.significand << shift : shift_right_sticky(number.significand, (uint32_t)-shift));
+}
+
+uint32_t number_round(const struct codec *codec, struct number number, uint32_t overflow, uint32_t rounding,
+                      uint32_t random) {
     uint32_t style = codec->format.style;
     uint32_t magnitude = 0;
     if (number.class == NUMBER_NAN)
         return codec->nan;
-    if (number.class == NUMBER_INFINITE)
+    if (number.class == NUMBER_INFINITE) {
         magnitude = codec->sign;
-    else if (number.significand)
-        magnitude = round_magnitude(codec, number.exponent, number.significand);
+    } else if (number.significand) {
+        uint64_t place = position(codec, number);
+        if (rounding == ROUNDING_NEAREST_EVEN)
+            place += 0x7fffffffu + ((uint32_t)(place >> 32) & 1);
+        else if (rounding == ROUNDING_STOCHASTIC)
+            place += random;
+        else
+            overflow = OVERFLOW_SATURATE;
+        magnitude = (uint32_t)(place >> 32);
+    }
 
     if (magnitude > codec->largest) {
         if (overflow == OVERFLOW_SATURATE || style == STYLE_FINITE)
@@ -175,6 +212,10 @@ uint32_t number_encode(const struct codec *codec, struct number number, uint32_t
     if (style == STYLE_FNUZ && magnitude == 0)
         return 0;
     return number.negative ? magnitude | codec->sign : magnitude;
+}
+
+struct number number_round_binary32(struct number number) {
+    return number_decode(&binary32, number_encode(&binary32, number, OVERFLOW_IEEE));
 }
 
 float codec_load_any(const struct codec *codec, uint32_t code) {

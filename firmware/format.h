@@ -38,19 +38,26 @@ struct codec {
 
 enum number_class { NUMBER_FINITE, NUMBER_INFINITE, NUMBER_NAN };
 
-/* (-1)^negative * significand * 2^exponent */
+/*
+ * (-1)^negative * significand * 2^exponent. Of a number that was cut, to 50 bits or
+ * more, the last bit stands for all that were lost ("sticky"): 24 bits of a format
+ * and as many random ones decide by themselves.
+ */
 struct number {
     enum number_class class;
     uint32_t negative; /* of a zero and of an infinity, too */
     int32_t exponent;
-    uint32_t significand;
+    uint64_t significand;
 };
 
 /* Fills in `codec`; false if no format is like that. */
 bool codec_prepare(struct codec *codec, const struct format *format);
 
-/* (-1)^negative * significand * 2^exponent cut to 32 bits, as number_encode takes it; `sticky`: and something more. */
-struct number number_cut(uint32_t negative, uint64_t significand, int32_t exponent, bool sticky);
+/* value >> shift, for any shift, its last bit set where a bit was lost. */
+uint64_t shift_right_sticky(uint64_t value, uint32_t shift);
+
+/* x + y of finite numbers of at most 62 bits, cut to 63. */
+struct number number_add(struct number x, struct number y);
 
 /* sum + a * b where at least one of them is no finite number: an infinity or NaN. */
 struct number number_add_special(struct number sum, struct number a, struct number b);
@@ -59,11 +66,17 @@ struct number number_add_special(struct number sum, struct number a, struct numb
 struct number number_decode(const struct codec *codec, uint32_t code);
 
 /*
- * The code nearest to a number, ties to even, by the overflow rule. Of a number
- * that was cut to 32 significant bits, with bit 31 set, bit 0 stands for all the
- * bits that were lost ("sticky"): the result is that of the whole number.
+ * The code of a number, by `overflow` and `rounding` (enums). `random`: for stochastic
+ * rounding, the element's random word with all bits but the most significant
+ * random_bits cleared. Toward zero, no finite number overflows.
  */
-uint32_t number_encode(const struct codec *codec, struct number number, uint32_t overflow);
+uint32_t number_round(const struct codec *codec, struct number number, uint32_t overflow, uint32_t rounding,
+                      uint32_t random);
+
+/* To nearest, ties to even. */
+static inline uint32_t number_encode(const struct codec *codec, struct number number, uint32_t overflow) {
+    return number_round(codec, number, overflow, ROUNDING_NEAREST_EVEN, 0);
+}
 
 bool codec_is_binary32(const struct codec *codec);
 
@@ -90,6 +103,9 @@ static inline int32_t code_order(const struct codec *codec, uint32_t code) {
  * another bias, or without infinities: what binary32 lacks there is rounded.
  */
 float codec_load_any(const struct codec *codec, uint32_t code);
+
+/* A number rounded to binary32, to nearest even. */
+struct number number_round_binary32(struct number number);
 
 /* A binary32 number rounded to an element's code. */
 uint32_t codec_store_any(const struct codec *codec, float value, uint32_t overflow);

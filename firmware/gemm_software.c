@@ -3,6 +3,7 @@
 #include "array.h"
 #include "chain.h"
 #include "exact.h"
+#include "write_back.h"
 
 /*
  * Decoded lines that are kept: one column of B and as many rows of A as there is
@@ -18,22 +19,20 @@ static struct decoder a_decoder, b_decoder;
 static struct exact exact;
 static struct chain chain;
 
-static bool valid_window(const struct operand *operand) { return operand->run && operand->major_x && operand->major_y; }
-
-static void *matrix_element(const struct matrix *matrix, uint32_t row, uint32_t column, uint32_t bytes) {
-    return (void *)(uintptr_t)(matrix->address + row * matrix->pitch + column * bytes);
+static bool valid_window(const struct operand *operand) {
+    return operand->run && operand->taps && operand->major_x && operand->major_y && operand->x.dilation &&
+           operand->y.dilation;
 }
 
 /* Start the accumulator with C[row, column]; `codec` is C's, NULL where there is none. */
 static void begin(const struct gemm *gemm, bool in_chain, const struct codec *codec, uint32_t row, uint32_t column) {
     struct number addend, *c = 0;
     if (codec) {
-        const void *element = matrix_element(&gemm->c, row, column, codec->bytes);
-        addend = number_decode(codec, element_read(element, codec->bytes, 0));
+        addend = number_decode(codec, matrix_code(&gemm->c, codec, row, column));
         c = &addend;
     }
     if (in_chain)
-        chain_begin(&chain, c);
+        chain_begin(&chain, c, row, column);
     else
         exact_begin(&exact, c);
 }
@@ -62,7 +61,7 @@ COLD static enum plan_error prepare(const struct gemm *gemm, bool in_chain, cons
         const struct codec *chain_codec = codec_find(mailbox.accumulator_format);
         if (!chain_codec)
             return ERROR_ACCUMULATOR;
-        chain_prepare(&chain, chain_codec, a_codec, b_codec);
+        chain_prepare(&chain, gemm, chain_codec, a_codec, b_codec);
     } else if (!exact_prepare(&exact, a_codec, b_codec, c_codec)) {
         return ERROR_ACCUMULATOR;
     }
@@ -77,10 +76,13 @@ enum plan_error gemm_software(const struct gemm *gemm) {
     if (mailbox.accumulator != ACCUMULATOR_EXACT && mailbox.accumulator != ACCUMULATOR_CHAIN)
         return ERROR_ACCUMULATOR;
     bool in_chain = mailbox.accumulator == ACCUMULATOR_CHAIN, with_c = gemm->c.address != 0;
-    const struct codec *c_codec = with_c ? codec_find(gemm->c.format) : 0, *d_codec = codec_find(gemm->d.format);
-    if (!d_codec || (with_c && !c_codec))
+    const struct codec *c_codec = with_c ? codec_find(gemm->c.format) : 0;
+    if (with_c && !c_codec)
         return ERROR_FORMAT;
-    enum plan_error error = prepare(gemm, in_chain, c_codec);
+    struct write_back results;
+    enum plan_error error = write_back_prepare(&results, gemm);
+    if (error == ERROR_NONE)
+        error = prepare(gemm, in_chain, c_codec);
     if (error)
         return error;
 
@@ -96,9 +98,7 @@ enum plan_error gemm_software(const struct gemm *gemm) {
             for (uint32_t row = first; row < minimum(gemm->m, first + rows); row++) {
                 begin(gemm, in_chain, c_codec, row, column);
                 struct number sum = accumulate(gemm, in_chain, &a_lines[row - first], row, column, chunk);
-                sum.exponent += gemm->scale;
-                element_write(matrix_element(&gemm->d, row, column, d_codec->bytes), d_codec->bytes, 0,
-                              number_encode(d_codec, sum, gemm->overflow));
+                write_back(&results, sum, row, column);
             }
     return ERROR_NONE;
 }

@@ -5,7 +5,8 @@ import ctypes
 import numpy as np
 import pytest
 
-from pyhost.formats import parse_format
+from pyhost.formats import Rounding, Stochastic, parse_format
+from pyhost.formats.stochastic import FIRST_ADDEND, WRITE_BACK
 
 SEED = 4711
 NARROW = ["e4m3fn", "e5m2", "e4m3fnuz", "e5m2fnuz", "e2m1fn", "e2m3fn", "e3m2fn", "e3m4", "e2m1", "e7m1", "e4m3b11"]
@@ -78,6 +79,51 @@ def test_store(native, name, saturate):
         codes = store(native, format_, values, saturate, function)
         wrong = np.flatnonzero(codes != expected)
         assert not wrong.size, [(function, float(values[i]).hex(), hex(codes[i]), hex(expected[i])) for i in wrong[:5]]
+
+
+def between_codes(format_, rng):
+    """Binary64 numbers of 53 significant bits: beside and between values, below and beyond all of them."""
+    codes = rng.integers(0, 1 << format_.bits, 4000).astype(format_.dtype)
+    values = format_.decode(codes)
+    values = values[np.isfinite(values)]
+    random = rng.normal(size=2000) * 2.0 ** rng.integers(-320, 320, 2000)
+    near = values[:, None] * (1 + 2.0 ** -rng.integers(1, 52, (len(values), 8))) + format_.min_subnormal / 3
+    beyond = format_.max * (1 + 2.0 ** -rng.integers(-2, 50, 200))
+    return np.concatenate([values, near.reshape(-1), random, beyond, -beyond, [0.0, -0.0]])
+
+
+@pytest.mark.parametrize("saturate", [False, True])
+@pytest.mark.parametrize("name", [*NARROW, *WIDE, *EXTREME])
+def test_rounding_modes(native, name, saturate):
+    format_ = parse_format(name)
+    print(f"seed {SEED}")
+    rng = np.random.default_rng(SEED)
+    values = between_codes(format_, rng)
+    fractions, exponents = np.frexp(np.abs(values))
+    significands = (fractions * 2.0**53).astype(np.uint64)
+    exponents, negative = (exponents - 53).astype(np.int32), np.signbit(values).astype(np.uint32)
+    for mode in (Rounding.NEAREST_EVEN, Rounding.TOWARD_ZERO, *(Stochastic(bits, 1) for bits in (1, 7, 24))):
+        words, options = np.zeros(len(values), np.uint32), {"rounding": mode}
+        if isinstance(mode, Stochastic):
+            random = rng.integers(0, 1 << mode.bits, len(values)).astype(np.uint32)
+            words = random << np.uint32(32 - mode.bits)
+            options = {"rounding": Rounding.STOCHASTIC, "random": random, "random_bits": mode.bits}
+        number = native.enum("rounding")[f"ROUNDING_{options['rounding'].name}"]
+        expected = format_.encode(values, saturate=saturate, **options)
+        codes = np.empty(len(values), np.uint32)
+        arrays = (pointer(array) for array in (negative, significands, exponents, words, codes))
+        native.library.round_all(pointer(native.format(format_)), int(saturate), number, *arrays, len(values))
+        wrong = np.flatnonzero(codes != expected)
+        assert not wrong.size, [(mode, values[i].hex(), hex(codes[i]), hex(expected[i])) for i in wrong[:5]]
+
+
+@pytest.mark.parametrize("k", [0, 77, FIRST_ADDEND, WRITE_BACK])
+def test_random_words(native, k):
+    for bits in (1, 13, 24):
+        stochastic = Stochastic(bits, seed=SEED, step=3, tensor=8)
+        words = np.empty((40, 30), np.uint32)
+        native.library.random_all(int(stochastic.key), *words.shape, k, bits, pointer(words))
+        assert (words == stochastic.draw(*words.shape, k).astype(np.uint32) << np.uint32(32 - bits)).all()
 
 
 def test_stored_nan_is_canonical(native):
