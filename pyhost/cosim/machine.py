@@ -98,7 +98,8 @@ class Machine:
         )
         field = self._layout["formats"]
         target.write(self._mailbox + field.offset, pack_formats(table, image).tobytes())
-        target.write(kernels_at, pack_kernels(plan, self._placement, table, image).tobytes())
+        kernels = pack_kernels(plan, self._placement, table, image, accumulator=accumulator, records=self._records_at)
+        target.write(kernels_at, kernels.tobytes())
         self._run_until("STATE_READY", _BOOT)
 
     def write(self, memory: Mapping[str, Codes], tensors: Iterable[Tensor]) -> None:
@@ -183,11 +184,12 @@ def _wide(record: Any, name: str) -> int:
 
 
 def _record(record: Any) -> KernelRecord:
-    counters = record["accelerator"]
+    counters = record["job"]["counters"]
+    singles = (name for name in counters.dtype.names if not name.startswith("macs_"))
     return KernelRecord(
         cycles=_wide(record, "cycles"),
         instructions=_wide(record, "instructions") or None,
-        accelerator=AcceleratorCounters(**{name: int(counters[name]) for name in counters.dtype.names})
+        accelerator=AcceleratorCounters(macs=_wide(counters, "macs"), **{name: int(counters[name]) for name in singles})
         if record["on_accelerator"]
         else None,
     )

@@ -16,6 +16,7 @@ from pyhost.plan.calls import (
     Convert,
     Gemm,
     Kernel,
+    Matrix,
     MaxPool,
     MaxPoolGradient,
     Plan,
@@ -58,21 +59,39 @@ def _format(tensor: Tensor) -> Format:
 
 
 def _product(call: Gemm, memory: Memory, accumulator: Accumulator, engine: Engine) -> Codes:
+    """The tensor of d: codes outside the part that the product writes stay as they are, or are 0."""
     a = call.a.gather(memory[call.a.tensor.name], *((call.m, call.k) if call.a.k_minor else (call.k, call.m)))
     b = call.b.gather(memory[call.b.tensor.name], *((call.n, call.k) if call.b.k_minor else (call.k, call.n)))
-    return gemm(
+
+    def codes(matrix: Matrix | None) -> Codes | None:
+        return None if matrix is None else memory[matrix.tensor.name].reshape(-1)[matrix.index(call.m, call.n)]
+
+    def format_of(matrix: Matrix | None) -> Format | None:
+        return None if matrix is None else _format(matrix.tensor)
+
+    product = gemm(
         a if call.a.k_minor else a.T,
         b.T if call.b.k_minor else b,
-        None if call.c is None else memory[call.c.name].reshape(call.m, call.n),
+        codes(call.c),
         a_format=_format(call.a.tensor),
         b_format=_format(call.b.tensor),
-        c_format=None if call.c is None else _format(call.c),
-        d_format=_format(call.d),
+        c_format=format_of(call.c),
+        d_format=_format(call.d.tensor),
         accumulator=accumulator,
         scale=call.scale,
         overflow=call.overflow,
+        rounding=call.rounding,
+        addend=codes(call.addend),
+        addend_format=format_of(call.addend),
+        relu=call.relu,
+        mask=codes(call.mask),
+        mask_format=format_of(call.mask),
         engine=engine,
     )
+    d = call.d.tensor
+    whole = memory[d.name].reshape(-1).copy() if d.name in memory else np.zeros(d.count, product.dtype)
+    whole[call.d.index(call.m, call.n)] = product
+    return whole
 
 
 def _run(call: Call, memory: Memory, accumulator: Accumulator, engine: Engine) -> tuple[Codes, ...]:

@@ -12,15 +12,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pyhost.formats import Rounding, Stochastic
 from pyhost.plan.tensors import Tensor
 
 __all__ = [
+    "Axis",
     "Bias",
     "BiasGradient",
     "Call",
     "Convert",
     "Gemm",
     "Kernel",
+    "Matrix",
     "MaxPool",
     "MaxPoolGradient",
     "Operand",
@@ -33,72 +36,128 @@ __all__ = [
 ]
 
 Codes = NDArray[np.unsignedinteger]
+Indices = NDArray[np.intp]
 Overflow = Literal["ieee", "saturate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One axis of an operand's window: see struct axis.
+
+    position = start + i * step + j * tap, with i along major and j along minor, counts `dilation` - 1 holes after each of
+    the tensor's `extent` positions, which lie `pitch` elements apart.
+    """
+
+    start: int = 0
+    step: int = 0
+    tap: int = 0
+    dilation: int = 1
+    pitch: int = 1
+    extent: int = 1
+
+    def elements(self, i: Indices, j: Indices) -> tuple[Indices, NDArray[np.bool_]]:
+        """Elements from the axis' start to the position of i and j, and whether that is a position of the tensor."""
+        position = self.start + i * self.step + j * self.tap
+        return position // self.dilation * self.pitch, position % self.dilation == 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operand:
     """A tensor read as a matrix through a window: see struct operand.
 
-    With v the major and u the minor index, u = row * run + e and v = (n * major_y + y) * major_x + x::
+    With v = (n * major_y + y) * major_x + x the major and u = (row * taps + column) * run + e the minor index::
 
-        vertical = y + row - pad_y          horizontal = x * stride_x + e - pad_x
-        element  = tensor[offset + n * stride_n + vertical * stride_y + horizontal]
+        across  = elements of axis x at (x, column) + e
+        down    = elements of axis y at (y, row)
+        element = tensor[offset + n * stride_n + down + across]
 
-    and +0 outside 0 <= vertical < height, 0 <= horizontal < width.
+    and +0 in holes and outside 0 <= across < x.extent * x.pitch, 0 <= down < y.extent * y.pitch.
     """
 
     tensor: Tensor
     k_minor: bool
     run: int
+    taps: int = 1
     major_x: int
     major_y: int = 1
-    stride_x: int
-    stride_y: int = 0
     stride_n: int = 0
-    pad_x: int = 0
-    pad_y: int = 0
-    width: int
-    height: int = 1
+    x: Axis
+    y: Axis = Axis()
     offset: int = 0
 
     @classmethod
     def rows(cls, tensor: Tensor, columns: int, *, k_minor: bool) -> "Operand":
         """The whole tensor as a row-major matrix with `columns` columns (its minor axis)."""
-        return cls(
-            tensor=tensor,
-            k_minor=k_minor,
-            run=columns,
-            major_x=tensor.count // columns,
-            stride_x=columns,
-            width=tensor.count,
-        )
+        rows = tensor.count // columns
+        x = Axis(step=1, pitch=columns, extent=rows)
+        return cls(tensor=tensor, k_minor=k_minor, run=columns, major_x=rows, x=x)
 
     def gather(self, codes: Codes, majors: int, minors: int) -> Codes:
         """The matrix [majors, minors] of the codes that the window reads from the tensor's flat `codes`."""
         v = np.arange(majors)[:, None]
         u = np.arange(minors)[None, :]
         x, y, n = v % self.major_x, v // self.major_x % self.major_y, v // (self.major_x * self.major_y)
-        vertical = y + u // self.run - self.pad_y
-        horizontal = x * self.stride_x + u % self.run - self.pad_x
-        inside = (vertical >= 0) & (vertical < self.height) & (horizontal >= 0) & (horizontal < self.width)
-        index = self.offset + n * self.stride_n + vertical * self.stride_y + horizontal
+        e, column, row = u % self.run, u // self.run % self.taps, u // (self.run * self.taps)
+        across, inside_x = self.x.elements(x, column)
+        down, inside_y = self.y.elements(y, row)
+        across = across + e
+        inside = inside_x & (across >= 0) & (across < self.x.extent * self.x.pitch)
+        inside &= inside_y & (down >= 0) & (down < self.y.extent * self.y.pitch)
+        index = self.offset + n * self.stride_n + down + across
         return np.where(inside, codes.reshape(-1)[np.where(inside, index, 0)], np.zeros((), codes.dtype))
 
 
 @dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """Elements [m, n] = tensor[offset + m * pitch + n] of a tensor, row after row; pitch 0 repeats one row."""
+
+    tensor: Tensor
+    pitch: int
+    offset: int = 0
+
+    @classmethod
+    def rows(cls, tensor: Tensor, columns: int) -> "Matrix":
+        """The whole tensor, with `columns` columns."""
+        return cls(tensor=tensor, pitch=columns)
+
+    @classmethod
+    def row(cls, tensor: Tensor) -> "Matrix":
+        """The whole tensor as the one row that every row is."""
+        return cls(tensor=tensor, pitch=0)
+
+    def index(self, m: int, n: int) -> NDArray[np.intp]:
+        """Positions in the flat tensor, [m, n]."""
+        return self.offset + np.arange(m)[:, None] * self.pitch + np.arange(n)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Gemm:
-    """d[m, n] = round(2^scale * (c[m, n] + sum_k a[m, k] * b[k, n])); c may be absent."""
+    """d[m, n] = round(2^scale * (c[m, n] + sum_k a[m, k] * b[k, n]) + addend[m, n]), see struct gemm.
+
+    relu: negative elements of d become +0. mask: elements of d become +0 where the mask's are neither positive nor NaN.
+    rounding: nearest even, toward zero or stochastic. a_resident, b_resident: the operand is that of the Gemm before.
+    """
 
     m: int
     n: int
     k: int
     a: Operand
     b: Operand
-    d: Tensor
-    c: Tensor | None = None
+    d: Matrix
+    c: Matrix | None = None
+    addend: Matrix | None = None
+    mask: Matrix | None = None
+    relu: bool = False
     scale: int = 0
     overflow: Overflow = "ieee"
+    rounding: Rounding | Stochastic = Rounding.NEAREST_EVEN
+    a_resident: bool = False
+    b_resident: bool = False
+
+    @property
+    def reads(self) -> tuple[Tensor, ...]:
+        """The tensors that are read."""
+        return tuple(view.tensor for view in (self.a, self.b, self.c, self.addend, self.mask) if view is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +280,10 @@ _OUTPUTS: dict[type, tuple[str, ...]] = {
 }
 
 
+def _tensor(view: Tensor | Matrix | Operand) -> Tensor:
+    return view if isinstance(view, Tensor) else view.tensor
+
+
 @dataclass(frozen=True)
 class Kernel:
     """One named call of a plan, e.g. `conv1.weight_gradient`."""
@@ -237,14 +300,13 @@ class Kernel:
     @property
     def outputs(self) -> tuple[Tensor, ...]:
         """The tensors that the call writes."""
-        return tuple(getattr(self.call, name) for name in _OUTPUTS[type(self.call)])
+        return tuple(_tensor(getattr(self.call, name)) for name in _OUTPUTS[type(self.call)])
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """Every tensor that the call touches."""
-        values = [getattr(self.call, f.name) for f in fields(self.call)]
-        values = [value.tensor if isinstance(value, Operand) else value for value in values]
-        return tuple(value for value in values if isinstance(value, Tensor))
+        values = (getattr(self.call, f.name) for f in fields(self.call))
+        return tuple(_tensor(value) for value in values if isinstance(value, Tensor | Matrix | Operand))
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from pyhost.plan.calls import (
     Convert,
     Gemm,
     Kernel,
+    Matrix,
     MaxPoolGradient,
     Operand,
     Overflow,
@@ -226,7 +227,7 @@ class _Lowering:
                 raise JobError(
                     f"{name}: a product with {extent:,} {what}; an extent can be 1 to 65,535: lower network.batch"
                 )
-        return Kernel(name, Gemm(m=m, n=n, k=k, a=a, b=b, d=d, scale=scale, overflow=self.overflow))
+        return Kernel(name, Gemm(m=m, n=n, k=k, a=a, b=b, d=Matrix.rows(d, n), scale=scale, overflow=self.overflow))
 
 
 def lower(

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhost.errors import JobError
-from pyhost.formats import BinaryFormat, Format
-from pyhost.plan.calls import Call, Gemm, Kernel, Operand, Plan
+from pyhost.formats import BinaryFormat, Format, Rounding, Stochastic
+from pyhost.golden.gemm import Accumulator, Chain
+from pyhost.plan.calls import Axis, Call, Gemm, Matrix, Operand, Plan
+from pyhost.plan.queue import after
 from pyhost.plan.tensors import Placement, Tensor
 
 __all__ = ["FormatTable", "StructLayouts", "pack_formats", "pack_kernels"]
@@ -18,6 +20,8 @@ __all__ = ["FormatTable", "StructLayouts", "pack_formats", "pack_kernels"]
 class _Layout(Protocol):
     @property
     def dtype(self) -> np.dtype[np.void]: ...
+    @property
+    def size(self) -> int: ...
 
 
 class StructLayouts(Protocol):
@@ -61,16 +65,30 @@ def pack_formats(table: FormatTable, layouts: StructLayouts) -> NDArray[np.void]
     return packed
 
 
-def pack_kernels(plan: Plan, placement: Placement, table: FormatTable, layouts: StructLayouts) -> NDArray[np.void]:
-    """`struct kernel[len(plan.kernels)]`, little-endian."""
-    records = np.zeros(len(plan.kernels), layouts.layout("kernel").dtype)
+def pack_kernels(
+    plan: Plan,
+    placement: Placement,
+    table: FormatTable,
+    layouts: StructLayouts,
+    *,
+    accumulator: Accumulator,
+    records: int,
+) -> NDArray[np.void]:
+    """`struct kernel[len(plan.kernels)]`, little-endian. records: address of `struct record[len(plan.kernels)]`.
+
+    Raises JobError for roundings that hardware and firmware lack.
+    """
+    packed = np.zeros(len(plan.kernels), layouts.layout("kernel").dtype)
     kinds = layouts.enum("kernel_kind")
-    overflows = layouts.enum("overflow")
-    packer = _Packer(placement, table, overflows)
-    for record, kernel in zip(records, plan.kernels, strict=True):
-        record["kind"] = kinds[f"KERNEL_{kernel.kind.upper()}"]
-        _assign(record[kernel.kind], packer.call(kernel))
-    return records
+    packer = _Packer(placement, table, layouts, accumulator)
+    size = layouts.layout("record").size
+    for index, (entry, kernel, waits) in enumerate(zip(packed, plan.kernels, after(plan.kernels), strict=True)):
+        entry["kind"] = kinds[f"KERNEL_{kernel.kind.upper()}"]
+        if isinstance(kernel.call, Gemm):
+            _assign(entry["gemm"], packer.gemm(kernel.call, waits, records + index * size))
+        else:
+            _assign(entry[kernel.kind], packer.plain(kernel.call))
+    return packed
 
 
 def _assign(record: Any, values: Mapping[str, Any]) -> None:
@@ -83,15 +101,17 @@ def _assign(record: Any, values: Mapping[str, Any]) -> None:
             record[name] = value
 
 
+def _random(rounding: Rounding | Stochastic) -> tuple[int, int]:
+    """Bits and key of random numbers; no bits where none are needed."""
+    return (rounding.bits, int(rounding.key)) if isinstance(rounding, Stochastic) else (0, 0)
+
+
 @dataclass(frozen=True)
 class _Packer:
     placement: Placement
     table: FormatTable
-    overflows: Mapping[str, int]
-
-    def call(self, kernel: Kernel) -> dict[str, Any]:
-        call = kernel.call
-        return self.gemm(call) if isinstance(call, Gemm) else self.plain(call)
+    layouts: StructLayouts
+    accumulator: Accumulator
 
     def plain(self, call: Call) -> dict[str, Any]:
         """Fields of the same names: tensors by address, real numbers as binary32, integers as they are."""
@@ -109,7 +129,7 @@ class _Packer:
                 return value
 
     def overflow(self, name: str) -> int:
-        return self.overflows[f"OVERFLOW_{name.upper()}"]
+        return self.layouts.enum("overflow")[f"OVERFLOW_{name.upper()}"]
 
     def tensor(self, tensor: Tensor) -> dict[str, int]:
         return {
@@ -118,42 +138,76 @@ class _Packer:
             "count": tensor.count,
         }
 
-    def gemm(self, call: Gemm) -> dict[str, Any]:
-        absent = {"address": 0, "format": 0, "pitch": 0}
+    def gemm(self, call: Gemm, waits: bool, record: int) -> dict[str, Any]:
+        bits = self.layouts.enum("gemm_flags")
+        flags = {
+            "GEMM_RELU": call.relu,
+            "GEMM_AFTER": waits,
+            "GEMM_A_RESIDENT": call.a_resident,
+            "GEMM_B_RESIDENT": call.b_resident,
+        }
+        random_bits, random_key = _random(call.rounding)
+        chain_random_bits, chain_random_key = (
+            _random(self.accumulator.rounding) if isinstance(self.accumulator, Chain) else (0, 0)
+        )
         return {
             "m": call.m,
             "n": call.n,
             "k": call.k,
+            "record": record,
             "scale": call.scale,
             "overflow": self.overflow(call.overflow),
+            "rounding": self.rounding(call.rounding),
+            "flags": sum(bits[name] for name, is_set in flags.items() if is_set),
+            "random_bits": random_bits,
+            "random_key": random_key,
+            "chain_random_bits": chain_random_bits,
+            "chain_random_key": chain_random_key,
+            **{name: self.matrix(getattr(call, name)) for name in ("c", "d", "addend", "mask")},
             "a": self.operand(call.a),
             "b": self.operand(call.b),
-            "c": absent if call.c is None else self.matrix(call.c, call.n),
-            "d": self.matrix(call.d, call.n),
         }
 
-    def matrix(self, tensor: Tensor, columns: int) -> dict[str, int]:
+    def rounding(self, rounding: Rounding | Stochastic) -> int:
+        name = "stochastic" if isinstance(rounding, Stochastic) else rounding.value
+        try:
+            return self.layouts.enum("rounding")[f"ROUNDING_{name.upper()}"]
+        except KeyError:
+            raise JobError(
+                f"rounding {name}: hardware and firmware have nearest_even, toward_zero, stochastic"
+            ) from None
+
+    def matrix(self, matrix: Matrix | None) -> dict[str, int]:
+        if matrix is None:
+            return {"address": 0, "format": 0, "pitch": 0}
+        size = matrix.tensor.dtype.itemsize
         return {
-            "address": self.placement[tensor],
-            "format": self.table.index(tensor.format),
-            "pitch": columns * tensor.dtype.itemsize,
+            "address": self.placement[matrix.tensor] + matrix.offset * size,
+            "format": self.table.index(matrix.tensor.format),
+            "pitch": matrix.pitch * size,
         }
 
-    def operand(self, operand: Operand) -> dict[str, int]:
-        """Elements become bytes."""
+    def operand(self, operand: Operand) -> dict[str, Any]:
+        """Elements become bytes, and positions a quotient in bytes and a phase."""
         size = operand.tensor.dtype.itemsize
         return {
             "address": self.placement[operand.tensor] + operand.offset * size,
             "format": self.table.index(operand.tensor.format),
             "k_minor": int(operand.k_minor),
             "run": operand.run,
+            "taps": operand.taps,
             "major_x": operand.major_x,
             "major_y": operand.major_y,
-            "stride_x": operand.stride_x * size,
-            "stride_y": operand.stride_y * size,
             "stride_n": operand.stride_n * size,
-            "pad_x": operand.pad_x * size,
-            "pad_y": operand.pad_y,
-            "width": operand.width * size,
-            "height": operand.height,
+            "x": self.axis(operand.x, size),
+            "y": self.axis(operand.y, size),
         }
+
+    @staticmethod
+    def axis(axis: Axis, size: int) -> dict[str, int]:
+        unit = axis.pitch * size
+        packed = {"dilation": axis.dilation, "unit": unit, "extent": axis.extent * unit}
+        for name in ("start", "step", "tap"):
+            quotient, phase = divmod(getattr(axis, name), axis.dilation)
+            packed |= {name: quotient * unit, f"{name}_phase": phase}
+        return packed

@@ -63,8 +63,9 @@ class Mismatch:
 
 @dataclass(frozen=True, kw_only=True)
 class AcceleratorCounters:
-    """What the accelerator counted in a kernel: see struct accelerator_counters."""
+    """What the accelerator counted in a kernel: see struct accelerator_counters. macs: None in older files."""
 
+    macs: int | None = None
     cycles: int
     busy: int
     wait_a: int
