@@ -44,8 +44,8 @@ Overflow = Literal["ieee", "saturate"]
 class Axis:
     """One axis of an operand's window: see struct axis.
 
-    position = start + i * step + j * tap, with i along major and j along minor, counts `dilation` - 1 holes after each of
-    the tensor's `extent` positions, which lie `pitch` elements apart.
+    position = start + i * step + j * tap, with i along major and j along minor, counts `dilation` - 1 holes after each
+    of the tensor's `extent` positions, which lie `pitch` elements apart.
     """
 
     start: int = 0

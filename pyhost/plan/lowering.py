@@ -2,14 +2,10 @@
 
 Order of a step: working weights from master weights; forward; loss; backward, layer by layer; update. Every kernel
 writes a tensor of its own (only the optimiser works in place), so that all of them can still be compared when the step
-is over. Convolutions in the plan are matrix products through windows::
-
-    forward           Y[p, o]      = sum_(r, s, c)  X[p + (r, s), c]      * W[r, s, c, o]
-    weight gradient   dW[rsc, o]   = sum_p          X[p + (r, s), c]      * dY[p, o]
-    input gradient    dX[p, c]     = sum_(r, s, o)  dY[p - (r, s), o]     * W[r, s, c, o]
+is over. Convolutions are matrix products through windows, see `pyhost.plan.convolution`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import frexp, sqrt
 from typing import Protocol
 
@@ -36,6 +32,7 @@ from pyhost.plan.calls import (
 )
 from pyhost.plan.calls import MaxPool as MaxPoolCall
 from pyhost.plan.calls import Relu as ReluCall
+from pyhost.plan.convolution import Convolution
 from pyhost.plan.models import Conv, Dense, MaxPool, Model, Relu
 from pyhost.plan.tensors import Tensor
 
@@ -70,79 +67,6 @@ class TrainingSettings(Protocol):
     def loss_scale(self) -> float: ...
     @property
     def seed(self) -> int: ...
-
-
-@dataclass(frozen=True)
-class _Window:
-    """Extents of a convolution: x[images, height, width, channels] * w[kernel, kernel, channels, filters]."""
-
-    images: int
-    height: int
-    width: int
-    channels: int
-    filters: int
-    kernel: int
-    padding: int
-
-    @property
-    def out_height(self) -> int:
-        return self.height + 2 * self.padding - self.kernel + 1
-
-    @property
-    def out_width(self) -> int:
-        return self.width + 2 * self.padding - self.kernel + 1
-
-    @property
-    def pixels(self) -> int:
-        return self.images * self.out_height * self.out_width
-
-    @property
-    def taps(self) -> int:
-        return self.kernel * self.kernel * self.channels
-
-    def patches(self, x: Tensor, *, k_minor: bool) -> Operand:
-        """x as the matrix [output pixel, (r, s, c)]."""
-        return Operand(
-            tensor=x,
-            k_minor=k_minor,
-            run=self.kernel * self.channels,
-            major_x=self.out_width,
-            major_y=self.out_height,
-            stride_x=self.channels,
-            stride_y=self.width * self.channels,
-            stride_n=self.height * self.width * self.channels,
-            pad_x=self.padding * self.channels,
-            pad_y=self.padding,
-            width=self.width * self.channels,
-            height=self.height,
-        )
-
-    def backward(self) -> "_Window":
-        """The convolution over dy whose output is dx: the kernel is turned by half a turn and fully overlaps."""
-        return replace(
-            self,
-            height=self.out_height,
-            width=self.out_width,
-            channels=self.filters,
-            filters=self.channels,
-            padding=self.kernel - 1 - self.padding,
-        )
-
-    def turned_weights(self, w: Tensor) -> Operand:
-        """w as the matrix [(r, s, o), c] with r and s running backwards."""
-        tap = self.channels * self.filters
-        taps = self.kernel * self.kernel
-        return Operand(
-            tensor=w,
-            k_minor=True,
-            run=self.filters,
-            major_x=self.channels,
-            stride_x=self.filters,
-            stride_y=-tap,
-            width=tap,
-            height=taps,
-            offset=(taps - 1) * tap,
-        )
 
 
 class _Lowering:
@@ -222,12 +146,20 @@ class _Lowering:
         )
 
     def gemm(self, name: str, m: int, n: int, k: int, a: Operand, b: Operand, d: Tensor, scale: int = 0) -> Kernel:
-        for extent, what in ((m, "rows"), (n, "columns"), (k, "terms")):
+        return self.product(name, Gemm(m=m, n=n, k=k, a=a, b=b, d=Matrix.rows(d, n)), scale)
+
+    def product(self, name: str, call: Gemm, scale: int = 0) -> Kernel:
+        for extent, what in ((call.m, "rows"), (call.n, "columns"), (call.k, "terms")):
             if not 1 <= extent <= 65535:
                 raise JobError(
                     f"{name}: a product with {extent:,} {what}; an extent can be 1 to 65,535: lower network.batch"
                 )
-        return Kernel(name, Gemm(m=m, n=n, k=k, a=a, b=b, d=Matrix.rows(d, n), scale=scale, overflow=self.overflow))
+        return Kernel(name, replace(call, scale=scale, overflow=self.overflow))
+
+    def groups(self, name: str, calls: tuple[Gemm, ...], scale: int = 0) -> list[Kernel]:
+        """The products of a convolution; they are numbered if there is more than one group."""
+        names = [name] if len(calls) == 1 else [f"{name}.group{i}" for i in range(1, len(calls) + 1)]
+        return [self.product(each, call, scale) for each, call in zip(names, calls, strict=True)]
 
 
 def lower(
@@ -327,57 +259,31 @@ def _dense(low: _Lowering, name: str, layer: Dense, x: Tensor, first: bool, work
 
 def _conv(low: _Lowering, name: str, layer: Conv, x: Tensor, first: bool, working: Format) -> Tensor:
     images, height, width, channels = x.shape
-    window = _Window(images, height, width, channels, layer.channels, layer.kernel, layer.padding)
-    if window.out_height < 1 or window.out_width < 1:
+    kernel = (layer.kernel, layer.kernel)
+    convolution = Convolution(
+        images=images,
+        height=height,
+        width=width,
+        channels=channels,
+        filters=layer.channels,
+        kernel=kernel,
+        padding=(layer.padding, layer.padding),
+    )
+    if min(convolution.image) < 1:
         raise JobError(f"{name}: a {layer.kernel}x{layer.kernel} window does not fit its input of {height}x{width}")
-    shape = (images, window.out_height, window.out_width, layer.channels)
-    w = low.working_weight(
-        f"{name}.weight", (layer.kernel, layer.kernel, channels, layer.channels), layer.kernel**2 * channels
-    )
-    product = Tensor(f"{name}.product", shape, low.result)
-    filters = Operand.rows(w, layer.channels, k_minor=False)
-    low.forward.append(
-        low.gemm(
-            f"{name}.forward",
-            window.pixels,
-            layer.channels,
-            window.taps,
-            window.patches(x, k_minor=True),
-            filters,
-            product,
-        )
-    )
+    w = low.working_weight(f"{name}.weight", (*kernel, channels, layer.channels), layer.kernel**2 * channels)
+    product = Tensor(f"{name}.product", (images, *convolution.image, layer.channels), low.result)
+    low.forward += low.groups(f"{name}.forward", convolution.forward(x, w, product))
     y = low.add_bias(name, product, layer.channels, working)
     dy = _gradient_of(y, low.gradient)
     dw = Tensor(f"{name}.weight.gradient", w.shape, low.result)
     group = [
         low.bias_gradient(name, dy, layer.channels),
-        low.gemm(
-            f"{name}.weight_gradient",
-            window.taps,
-            layer.channels,
-            window.pixels,
-            window.patches(x, k_minor=False),
-            Operand.rows(dy, layer.channels, k_minor=False),
-            dw,
-            low.gradient_unscale,
-        ),
+        *low.groups(f"{name}.weight_gradient", convolution.weight_gradient(x, dy, dw), low.gradient_unscale),
     ]
     if not first:
-        turned = window.backward()
         dx = _gradient_of(x, low.gradient)
-        dy_patches = turned.patches(dy, k_minor=True)
-        group.append(
-            low.gemm(
-                f"{name}.input_gradient",
-                turned.pixels,
-                channels,
-                turned.taps,
-                dy_patches,
-                window.turned_weights(w),
-                dx,
-            )
-        )
+        group += low.groups(f"{name}.input_gradient", convolution.input_gradient(dy, w, dx))
     low.backward.append(group)
     return y
 

@@ -7,6 +7,7 @@ from pyhost.errors import JobError
 from pyhost.formats import parse_format
 from pyhost.plan.calls import Gemm, Kernel, Operand
 from pyhost.plan.tensors import ALIGNMENT, Tensor, place
+from tests.rtl.windows import NOTHING, operand, random_window
 
 F32, E4M3 = parse_format("e8m23"), parse_format("e4m3fn")
 
@@ -28,40 +29,23 @@ def test_what_does_not_fit_is_said_with_its_sizes():
         place(tensors, 0x40000000, 0x40000800)
 
 
-def brute_force(operand, codes, majors, minors):
-    """The window, one element at a time, from the comment in firmware/plan.h."""
-    flat = codes.reshape(-1)
-    result = np.zeros((majors, minors), codes.dtype)
-    for v in range(majors):
-        x = v % operand.major_x
-        y = v // operand.major_x % operand.major_y
-        n = v // (operand.major_x * operand.major_y)
-        for u in range(minors):
-            row, e = divmod(u, operand.run)
-            vertical = y + row - operand.pad_y
-            horizontal = x * operand.stride_x + e - operand.pad_x
-            if 0 <= vertical < operand.height and 0 <= horizontal < operand.width:
-                address = operand.offset + n * operand.stride_n + vertical * operand.stride_y + horizontal
-                result[v, u] = flat[address]
-    return result
-
-
-def test_windows_gather_what_they_say():
-    seed = 11
-    print(f"seed {seed}")
+@pytest.mark.parametrize("seed", range(50))
+def test_windows_gather_what_they_say(seed):
+    """Against the formulas of firmware/plan.h, one element at a time."""
     rng = np.random.default_rng(seed)
-    tensor = Tensor("x", (2, 5, 4, 3), E4M3)
+    majors, minors = (int(n) for n in rng.integers(1, 40, 2))
+    window, count = random_window(rng, majors, minors, k_minor=1)
+    tensor = Tensor("x", (count,), E4M3)
     codes = rng.integers(1, 255, tensor.shape).astype(np.uint8)
-    window = Operand(
-        tensor=tensor, k_minor=True, run=9, major_x=4, major_y=5, stride_x=3, stride_y=12, stride_n=60,
-        pad_x=3, pad_y=1, width=12, height=5,
-    )  # fmt: skip
-    assert (window.gather(codes, 40, 27) == brute_force(window, codes, 40, 27)).all()
-    turned = Operand(
-        tensor=tensor, k_minor=False, run=3, major_x=4, stride_x=3, stride_y=-12, width=12, height=10, offset=108
-    )
-    assert (turned.gather(codes, 4, 30) == brute_force(turned, codes, 4, 30)).all()
-    assert (Operand.rows(tensor, 3, k_minor=True).gather(codes, 40, 3) == codes.reshape(40, 3)).all()
+    seen = window.indices(majors, minors)
+    expected = np.where(seen == NOTHING, 0, codes[np.where(seen == NOTHING, 0, seen)])
+    assert np.array_equal(operand(window, tensor).gather(codes, majors, minors), expected), (seed, window)
+
+
+def test_rows_are_the_whole_tensor():
+    tensor = Tensor("x", (2, 5, 4, 3), E4M3)
+    codes = np.arange(120, dtype=np.uint8).reshape(tensor.shape)
+    assert np.array_equal(Operand.rows(tensor, 3, k_minor=True).gather(codes, 40, 3), codes.reshape(40, 3))
 
 
 def test_kernels_know_their_shape_and_work():

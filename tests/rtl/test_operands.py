@@ -153,14 +153,14 @@ def test_a_large_tensor_is_told_from_what_lies_before_it(walker):
 
 
 RATES = {
-    "long lines": (Window(1, 1 << 15, Axis(step=1, unit=64, extent=1 << 20), Axis(), major_x=1 << 15), 4, 64),
-    "a beat a line": (Window(0, 8, Axis(step=1, unit=64, extent=1 << 20), Axis(), major_x=1 << 15), 16, 8),
+    "long lines": (Window(1, 1 << 15, Axis(step=1, pitch=64, extent=1 << 14), Axis(), major_x=1 << 15), 4, 64),
+    "a beat a line": (Window(0, 8, Axis(step=1, pitch=64, extent=1 << 14), Axis(), major_x=1 << 15), 16, 8),
     "a beat a tap": (
-        Window(1, 8, Axis(step=2, tap=1, unit=16, extent=1 << 20), Axis(unit=256, extent=1 << 20), 3, 50, 50),
+        Window(1, 8, Axis(step=2, tap=1, pitch=16, extent=1 << 16), Axis(pitch=256), 3, 50, 50),
         4,
         24,
     ),
-    "a beat a fill": (Window(0, 8, Axis(step=1, unit=64, extent=1 << 20), Axis(), major_x=1 << 15), 1, 8),
+    "a beat a fill": (Window(0, 8, Axis(step=1, pitch=64, extent=1 << 14), Axis(), major_x=1 << 15), 1, 8),
 }
 
 

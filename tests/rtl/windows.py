@@ -5,7 +5,11 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NOTHING", "Axis", "Window", "random_window"]
+from pyhost.plan import calls
+from pyhost.plan.calls import Operand
+from pyhost.plan.tensors import Tensor
+
+__all__ = ["NOTHING", "Axis", "Window", "operand", "random_window"]
 
 NOTHING = -(1 << 40)
 """Index of an element that is a hole or outside of the tensor."""
@@ -13,32 +17,33 @@ NOTHING = -(1 << 40)
 
 @dataclass(frozen=True)
 class Axis:
-    """`struct axis` with start, step and tap in positions, holes counted, and the others in elements."""
+    """`struct axis` in positions, holes counted in start, step and tap; `pitch` elements from one to the next."""
 
     start: int = 0
     step: int = 0
     tap: int = 0
     dilation: int = 1
-    unit: int = 1
+    pitch: int = 1
     extent: int = 1
 
     def elements(self, i: int, j: int) -> int | None:
         """Elements from the start of the axis to the position of i and j; None if that is a hole."""
         position = self.start + i * self.step + j * self.tap
-        return None if position % self.dilation else position // self.dilation * self.unit
+        return None if position % self.dilation else position // self.dilation * self.pitch
 
     def words(self, size: int) -> dict[str, int]:
         """The fields of `struct axis` for elements of `size` bytes."""
-        words = {"dilation": self.dilation, "unit": self.unit * size, "extent": self.extent * size}
+        unit = self.pitch * size
+        words = {"dilation": self.dilation, "unit": unit, "extent": self.extent * unit}
         for name in ("start", "step", "tap"):
             quotient, phase = divmod(getattr(self, name), self.dilation)
-            words |= {name: quotient * self.unit * size, f"{name}_phase": phase}
+            words |= {name: quotient * unit, f"{name}_phase": phase}
         return words
 
 
 @dataclass(frozen=True)
 class Window:
-    """`struct operand` in elements, at element `offset` of a tensor."""
+    """`struct operand` with everything else in elements, at element `offset` of a tensor."""
 
     k_minor: int
     run: int
@@ -61,7 +66,8 @@ class Window:
             across, down = self.x.elements(x, column), self.y.elements(y, row)
             if across is None or down is None:
                 continue
-            if 0 <= across + e < self.x.extent and 0 <= down < self.y.extent:
+            inside = 0 <= across + e < self.x.extent * self.x.pitch and 0 <= down < self.y.extent * self.y.pitch
+            if inside:
                 result[v, u] = self.offset + image * self.stride_n + down + across + e
         return result
 
@@ -78,6 +84,12 @@ class Window:
         }
 
 
+def operand(window: Window, tensor: Tensor) -> Operand:
+    """The same window as the plan has it."""
+    axes = {axis: calls.Axis(**asdict(getattr(window, axis))) for axis in "xy"}
+    return Operand(tensor=tensor, **{**vars(window), "k_minor": bool(window.k_minor), **axes})
+
+
 def random_window(rng: np.random.Generator, majors: int, minors: int, k_minor: int) -> tuple[Window, int]:
     """A window that gives a majors x minors matrix, and the elements its tensor needs."""
 
@@ -87,27 +99,27 @@ def random_window(rng: np.random.Generator, majors: int, minors: int, k_minor: i
     kind = rng.choice(["matrix", "convolution", "rotated", "wild"])
     if kind == "matrix":
         pitch = minors + draw(0, 3)
-        x = Axis(step=1, unit=pitch, extent=majors * pitch)
+        x = Axis(step=1, pitch=pitch, extent=majors)
         window = Window(k_minor, minors, x, Axis(), major_x=majors, offset=draw(0, 8))
     elif kind == "convolution":  # of images, with stride and dilation, or with holes between pixels: the way back
         channels, pitch = draw(1, 5), draw(5, 7)
         stride, dilation, holes = draw(1, 3), draw(1, 3), draw(1, 3)
         width, height, padding = draw(1, 6), draw(1, 6), draw(-1, 3)
         step = {"step": stride, "tap": dilation * int(rng.choice([-1, 1])), "dilation": holes}
-        x = Axis(start=-padding, unit=pitch, extent=width * pitch, **step)
-        y = Axis(start=-padding, unit=width * pitch, extent=height * width * pitch, **step)
+        x = Axis(start=-padding, pitch=pitch, extent=width, **step)
+        y = Axis(start=-padding, pitch=width * pitch, extent=height, **step)
         counts = {"taps": draw(1, 3), "major_x": draw(1, 6), "major_y": draw(1, 6)}
         window = Window(k_minor, channels, x, y, stride_n=height * width * pitch, **counts)
     elif kind == "rotated":  # taps from the last to the first: rows of the window go backwards
         run = draw(1, 6)
         taps = -(-minors // run)
-        x = Axis(step=1, unit=run, extent=majors * run)
-        y = Axis(start=taps - 1, tap=-1, unit=majors * run, extent=taps * majors * run)
+        x = Axis(step=1, pitch=run, extent=majors)
+        y = Axis(start=taps - 1, tap=-1, pitch=majors * run, extent=taps)
         window = Window(k_minor, run, x, y, major_x=majors)
     else:
         axes = (
-            Axis(draw(-9, 9), draw(-5, 5), draw(-5, 5), draw(1, 5), draw(1, 9), draw(0, 40)),
-            Axis(draw(-9, 9), draw(-5, 5), draw(-5, 5), draw(1, 5), draw(1, 30), draw(1, 90)),
+            Axis(draw(-9, 9), draw(-5, 5), draw(-5, 5), draw(1, 5), draw(1, 9), draw(0, 9)),
+            Axis(draw(-9, 9), draw(-5, 5), draw(-5, 5), draw(1, 5), draw(1, 30), draw(1, 4)),
         )
         window = Window(k_minor, draw(1, 40), *axes, draw(1, 4), draw(1, 6), draw(1, 6), draw(-20, 20))
     indices = window.indices(majors, minors)
