@@ -4,8 +4,8 @@ from migen import ClockDomainsRenamer, Module, Signal
 
 from accel_rtl.config import AcceleratorConfig, AcceleratorConfigError
 from accel_rtl.core import Core
-from accel_rtl.port import DATA_BYTES, MemoryPort
-from accel_rtl.registers import COUNTERS, PARAMETERS, RegisterBank
+from accel_rtl.port import MemoryPort
+from accel_rtl.registers import RegisterBank
 
 __all__ = ["MAIN_MEMORY_BASE", "Accelerator"]
 
@@ -13,7 +13,7 @@ MAIN_MEMORY_BASE = 0x4000_0000
 
 
 class Accelerator(Module):
-    """D = round_D(2^scale * (C + A B)), one job at a time, described by registers; see firmware/plan.h.
+    """Runs matrix products that descriptors in main memory describe: see struct gemm of firmware/plan.h.
 
     ============ ========= ===========================================================================================
     attribute    direction meaning
@@ -24,16 +24,17 @@ class Accelerator(Module):
     ============ ========= ===========================================================================================
 
     Edges of `accelerator` coincide with edges of `sys`, and both domains are reset together. config: what to generate.
-    memory_bytes: size of main memory, a multiple of 8, at most 2 GiB; memory_base: its byte address.
+    memory_bytes: size of main memory, a multiple of the port's word, at most 2 GiB; memory_base: its byte address.
     """
 
     def __init__(self, config: AcceleratorConfig, memory_bytes: int, memory_base: int = MAIN_MEMORY_BASE) -> None:
-        if memory_bytes % DATA_BYTES or not DATA_BYTES < memory_bytes <= 1 << 31 or memory_base % DATA_BYTES:
+        word = config.port_bytes
+        if memory_bytes % word or not word < memory_bytes <= 1 << 31 or memory_base % word:
             raise AcceleratorConfigError(
                 f"main memory of {memory_bytes} bytes at {memory_base:#x}; its size and place must be multiples of "
-                f"{DATA_BYTES}, its size at most 2 GiB"
+                f"{word}, its size at most 2 GiB"
             )
-        self.port = MemoryPort((memory_bytes // DATA_BYTES - 1).bit_length())
+        self.port = MemoryPort((memory_bytes // word - 1).bit_length(), config.port_bits)
         self.clock_enable = Signal()
         self.submodules.registers = registers = RegisterBank()
         self.submodules.core = core = ClockDomainsRenamer("accelerator")(
@@ -43,11 +44,13 @@ class Accelerator(Module):
         ###
 
         self.comb += [
-            self.clock_enable.eq(registers.active),
-            registers.finished.eq(core.finished & registers.active),
-            registers.error.status.eq(core.error),
-            *(core.registers[name].eq(registers.parameter(name)) for name in PARAMETERS),
-            *(getattr(registers, name).status.eq(core.counters[name]) for name in COUNTERS),
+            self.clock_enable.eq(registers.clock_enable),
+            core.queued.eq(registers.queued),
+            core.descriptor.eq(registers.descriptor),
+            registers.take.eq(core.take),
+            registers.ended.eq(core.ended),
+            registers.code.eq(core.code),
+            registers.busy.eq(core.busy),
         ]
 
     def get_csrs(self):

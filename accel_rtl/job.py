@@ -1,220 +1,318 @@
-"""A job as the core sees it: a copy of the registers, checked, with what follows from them."""
+"""The first stage: reads a job's descriptor from memory, checks it, and holds it while its operands are loaded."""
 
-from migen import Case, If, Module, Mux, Record, Signal
+from collections.abc import Iterable
 
+from migen import FSM, Case, Cat, If, Module, Mux, NextState, NextValue, Record, Signal
+
+from accel_rtl.bits import index_bits
 from accel_rtl.config import AcceleratorConfig, element_bytes
-from accel_rtl.registers import PARAMETERS, WORD_BITS, ErrorCode
+from accel_rtl.registers import DESCRIPTOR, WORD_BITS, ErrorCode, Flag
 from accel_rtl.store import SCALE_LIMIT
-from accel_rtl.tiles import DIMENSION_BITS
-from accel_rtl.window import OPERANDS, window_layout
+from accel_rtl.tiles import DIMENSION_BITS, Shape, shape_layout
+from accel_rtl.window import PHASE_BITS, window_layout
 
-__all__ = ["Job", "SerialMultiplier"]
+__all__ = ["JobReader", "job_layout"]
 
-RUN_LIMIT = 1 << 28
-"""A run in bytes must fit 32 bits."""
+ALIGNMENT = 16
+"""Descriptors and records lie at multiples of it, whatever the port's width."""
 
-
-class SerialMultiplier(Module):
-    """product = multiplier * multiplicand modulo 2^bits, one bit of the multiplier a cycle, until none is left.
-
-    ============ ========= ==============================
-    signal       direction meaning
-    ============ ========= ==============================
-    start        in        take the factors
-    multiplier   in        `multiplier_bits` bits, unsigned
-    multiplicand in        32 bits
-    product      out       `bits` bits, once `ready`
-    ready        out       through
-    ============ ========= ==============================
-    """
-
-    def __init__(self, multiplier_bits: int, bits: int) -> None:
-        self.start = Signal()
-        self.multiplier = Signal(multiplier_bits)
-        self.multiplicand = Signal(WORD_BITS)
-        self.product = Signal(bits)
-        self.ready = Signal()
-
-        ###
-
-        left, term = Signal(multiplier_bits), Signal(bits)
-        self.comb += self.ready.eq(left == 0)
-        self.sync += If(
-            self.start,
-            left.eq(self.multiplier),
-            term.eq(self.multiplicand),
-            self.product.eq(0),
-        ).Elif(
-            ~self.ready,
-            If(left[0], self.product.eq(self.product + term)),
-            left.eq(left >> 1),
-            term.eq(term << 1),
-        )
+RECORD_BYTES = 48
+RANDOM_BITS_LIMIT = 24
+WORD_BYTES = WORD_BITS // 8
 
 
-class Job(Module):
-    """The job that runs; firmware may write the registers of the next one meanwhile.
+def job_layout(config: AcceleratorConfig) -> list[tuple]:
+    """What issuer, array, store and record need of a job."""
+    operand, any_format = config.operand_index_bits, index_bits(len(config.formats))
+    return [
+        ("shape", shape_layout(config)),
+        ("record", WORD_BITS),  # bytes from main memory's start
+        ("error", index_bits(max(ErrorCode) + 1)),
+        ("a_resident", 1),
+        ("b_resident", 1),
+        ("a_format", operand),
+        ("b_format", operand),
+        ("has_c", 1),
+        ("c_format", operand),
+        ("d_address", WORD_BITS),  # bytes from main memory's start
+        ("d_pitch", WORD_BITS),
+        ("d_size", 2),
+        ("d_format", any_format),
+        ("saturate", 1),
+        ("scale", (SCALE_LIMIT.bit_length() + 1, True)),
+        ("mode", 2),
+        ("random_bits", 5),
+        ("random_key", WORD_BITS),
+        ("relu", 1),
+        ("has_addend", 1),
+        ("addend_format", any_format),
+        ("has_mask", 1),
+        ("mask_format", any_format),
+        ("chain_random_bits", 5),
+        ("chain_random_key", WORD_BITS),
+    ]
+
+
+class JobReader(Module):
+    """A job from its descriptor's address to its last load.
 
     =============== ========= ===================================================================
     signal          direction meaning
     =============== ========= ===================================================================
-    registers       in        a word for each of `PARAMETERS`
-    latch           in        copy the registers
-    prepare         in        the cycle after: begin to check
-    ready           out       checked: the outputs are valid
-    error           out       an `ErrorCode`
-    m, n, k         out       dimensions
-    scale, saturate out       of write-back; scale within +-SCALE_LIMIT
-    has_c           out       C is the first addend
-    formats         out       of A, B and C
-    windows         out       of A, B and C, records of `window_layout`
-    d_address       out       of D, in bytes from the start of main memory
-    d_size          out       log2 of the bytes of D's element
-    d_pitch,
-    d_format        out       of D
+    queued          in        a descriptor waits, at byte address `descriptor`
+    take            out       it is taken
+    read_*          in, out   a word is asked for, see `MemoryMaster`; only while no other read is under way
+    may_read        in        no other read is under way
+    data_valid      in        the oldest word asked for is in `data`
+    busy            out       there is a job, or its descriptor is being read
+    valid           out       the job is checked: all that follows is valid
+    next            in        the job is no longer needed
+    job             out       record of `job_layout`
+    after           out       nothing may be read before all earlier jobs are complete
+    windows         out       of A and B, records of `window_layout`
+    matrices        out       C, addend, mask: address, size, pitch
+    used            out       operands that must be loaded
+    forget          in        nothing of the jobs before is in the scratchpads
     =============== ========= ===================================================================
     """
 
     def __init__(self, config: AcceleratorConfig, memory_base: int, memory_bytes: int) -> None:
-        self.registers = {name: Signal(WORD_BITS, name=f"register_{name}") for name in PARAMETERS}
-        self.latch = Signal()
-        self.prepare = Signal()
-        self.ready = Signal()
-        self.error = Signal(max=max(ErrorCode) + 1)
-        self.m, self.n, self.k = (Signal(DIMENSION_BITS) for _ in range(3))
-        self.scale = Signal((SCALE_LIMIT.bit_length() + 1, True))
-        self.saturate = Signal()
-        self.has_c = Signal()
-        self.formats = [Signal(config.operand_index_bits) for _ in OPERANDS]
-        self.windows = [Record(window_layout()) for _ in OPERANDS]
-        self.d_address = Signal(WORD_BITS)
-        self.d_size = Signal(2)
-        self.d_pitch = Signal(WORD_BITS)
-        self.d_format = Signal(WORD_BITS)
+        self.queued = Signal()
+        self.descriptor = Signal(WORD_BITS)
+        self.take = Signal()
+        self.may_read = Signal()
+        self.read_valid = Signal()
+        self.read_ready = Signal()
+        self.read_address = Signal(index_bits(memory_bytes // config.port_bytes))
+        self.data_valid = Signal()
+        self.data = Signal(config.port_bits)
+        self.busy = Signal()
+        self.valid = Signal()
+        self.next = Signal()
+        self.job = job = Record(job_layout(config))
+        self.after = Signal()
+        self.windows = [Record(window_layout()) for _ in "ab"]
+        self.matrices = [Record([("address", WORD_BITS), ("size", 2), ("pitch", WORD_BITS)]) for _ in range(3)]
+        self.used = Signal(5)
+        self.forget = Signal()
 
         ###
 
-        word = {name: Signal(WORD_BITS, name=f"job_{name}") for name in PARAMETERS}
-        self.sync += If(self.latch, *(word[name].eq(self.registers[name]) for name in PARAMETERS))
-        sizes = {name: self._size(config.formats, word[f"{name}_format"]) for name in "abcd"}
+        word = {name: Signal(WORD_BITS, name=f"job_{name}") for name in DESCRIPTOR}
+        self._fetch(config, memory_base, memory_bytes, word)
+        sizes = {name: self._size(config, word[f"{name}_format"]) for name in ("a", "b", "c", "d", "addend", "mask")}
+        self._describe(config, memory_base, word, sizes)
+        for operand, window in zip("ab", self.windows, strict=True):
+            self.comb += window.size.eq(sizes[operand])
+            for name, width in window.layout:
+                if isinstance(width, list):
+                    self.comb += [getattr(getattr(window, name), f).eq(word[f"{operand}_{name}_{f}"]) for f, _ in width]
+                elif name != "size":
+                    self.comb += getattr(window, name).eq(word[f"{operand}_{name}"])
+        for name, matrix in zip(("c", "addend", "mask"), self.matrices, strict=True):
+            self.comb += [
+                matrix.address.eq(word[f"{name}_address"]),
+                matrix.size.eq(sizes[name]),
+                matrix.pitch.eq(word[f"{name}_pitch"]),
+            ]
+        error = self._check(config, memory_base, memory_bytes, word, sizes)
+        self.comb += self.used.eq(Cat(~job.a_resident, ~job.b_resident, job.has_c, job.has_addend, job.has_mask))
+        self.comb += If(self.unread, job.error.eq(ErrorCode.DESCRIPTOR)).Else(job.error.eq(error))
 
-        narrow = Signal()
-        high = word["scale"][len(self.scale) - 1 :]
+        # What the job before left in the scratchpads.
+        left = Record([("valid", 1), ("m", DIMENSION_BITS), ("n", DIMENSION_BITS), ("k", DIMENSION_BITS)])
+        a_format, b_format = Signal(WORD_BITS), Signal(WORD_BITS)
+        same_k = Signal()
         self.comb += [
-            *(getattr(self, dimension).eq(word[dimension]) for dimension in "mnk"),
-            *(
-                number_format.eq(word[f"{name}_format"])
-                for name, number_format in zip(OPERANDS, self.formats, strict=True)
+            same_k.eq(left.valid & (left.k == job.shape.k)),
+            self.resident_missing.eq(
+                (
+                    job.a_resident
+                    & ~(same_k & job.shape.a_stays & (left.m == job.shape.m) & (a_format == word["a_format"]))
+                )
+                | (
+                    job.b_resident
+                    & ~(same_k & job.shape.b_stays & (left.n == job.shape.n) & (b_format == word["b_format"]))
+                )
             ),
-            # Compared as bits: LiteX writes negative constants as unsigned ones.
-            narrow.eq((high == 0) | (high == (1 << len(high)) - 1)),
-            self.scale.eq(Mux(narrow, word["scale"], Mux(high[-1], -SCALE_LIMIT, SCALE_LIMIT))),
-            self.saturate.eq(word["overflow"] != 0),
-            self.has_c.eq(word["c_address"] != 0),
-            self.d_address.eq(word["d_address"] - memory_base),
-            self.d_size.eq(sizes["d"]),
-            self.d_pitch.eq(word["d_pitch"]),
-            self.d_format.eq(word["d_format"]),
+        ]
+        self.sync += [
+            If(
+                self.next & (job.error == ErrorCode.NONE),
+                left.valid.eq(1),
+                left.m.eq(job.shape.m),
+                left.n.eq(job.shape.n),
+                left.k.eq(job.shape.k),
+                a_format.eq(word["a_format"]),
+                b_format.eq(word["b_format"]),
+            ),
+            If(self.forget, left.valid.eq(0)),
         ]
 
-        multipliers = []
-        for operand, window in zip("ab", self.windows, strict=False):
-            multipliers.append(self._window(operand, window, word, sizes[operand]))
-        self._addend_window(self.windows[2], word, sizes["c"])
-        rows = SerialMultiplier(DIMENSION_BITS, DIMENSION_BITS + WORD_BITS)
-        self.submodules.rows = rows
-        self.comb += [
-            rows.start.eq(self.prepare),
-            rows.multiplier.eq(self.m - 1),
-            rows.multiplicand.eq(self.d_pitch),
-            self.ready.eq(rows.ready & multipliers[0].ready & multipliers[1].ready),
-        ]
-        self._check(config, memory_bytes, word, sizes, rows.product)
+    def _fetch(self, config: AcceleratorConfig, memory_base: int, memory_bytes: int, word: dict[str, Signal]) -> None:
+        """Read the descriptor, word by word of the port; `checked` a cycle after the last."""
+        names, per_word = list(word), config.port_bits // WORD_BITS
+        count = len(names) // per_word
+        size = len(names) * WORD_BYTES
+        assert count * per_word == len(names), "the descriptor is a whole number of port words"
+        start = Signal(WORD_BITS)
+        asked, received = Signal(max=count + 1), Signal(max=count + 1)
+        self.unread = Signal()
+        self.submodules.state = state = FSM(reset_state="IDLE")
+        offset = Signal(WORD_BITS)
+        self.comb += offset.eq(self.descriptor - memory_base)
+        state.act(
+            "IDLE",
+            If(
+                self.queued & self.may_read,
+                self.take.eq(1),
+                NextValue(start, offset),
+                NextValue(asked, 0),
+                NextValue(received, 0),
+                NextState("FETCH"),
+                NextValue(self.unread, 0),
+                If(
+                    (self.descriptor[: index_bits(ALIGNMENT)] != 0) | (offset > memory_bytes - size),
+                    NextValue(self.unread, 1),
+                    NextState("VALID"),
+                ),
+            ),
+        )
+        state.act(
+            "FETCH",
+            self.busy.eq(1),
+            self.read_valid.eq(asked != count),
+            If(self.read_valid & self.read_ready, NextValue(asked, asked + 1)),
+            If(
+                self.data_valid,
+                NextValue(received, received + 1),
+                If(received == count - 1, NextState("MULTIPLY")),
+            ),
+        )
+        state.act("MULTIPLY", self.busy.eq(1), NextState("VALID"))  # D's last row is found in this cycle
+        state.act("VALID", self.busy.eq(1), self.valid.eq(1), If(self.next, NextState("IDLE")))
+        self.comb += self.read_address.eq(start[config.port_bytes.bit_length() - 1 :] + asked)
+        parts = [self.data[WORD_BITS * i : WORD_BITS * (i + 1)] for i in range(per_word)]
+        self.sync += If(
+            state.ongoing("FETCH") & self.data_valid,
+            Case(
+                received,
+                {i: [word[names[i * per_word + j]].eq(part) for j, part in enumerate(parts)] for i in range(count)},
+            ),
+        )
 
-    def _size(self, formats, index: Signal) -> Signal:
+    def _size(self, config: AcceleratorConfig, index: Signal) -> Signal:
         """log2 of the bytes of an element of the format that `index` names."""
         size = Signal(2)
-        choices = {i: size.eq(element_bytes(f).bit_length() - 1) for i, f in enumerate(formats)}
+        choices = {i: size.eq(element_bytes(f).bit_length() - 1) for i, f in enumerate(config.formats)}
         self.comb += Case(index, choices)
         return size
 
-    def _window(self, operand: str, window: Record, word: dict, size: Signal) -> SerialMultiplier:
-        """The window of A or B; its origin is known once the multiplier is ready."""
-        padding = SerialMultiplier(WORD_BITS, WORD_BITS)
-        self.submodules += padding
-        same = ("major_x", "major_y", "stride_x", "stride_y", "stride_n", "pad_x", "pad_y", "width", "height")
+    def _describe(self, config: AcceleratorConfig, memory_base: int, word: dict, sizes: dict) -> None:
+        """`job` and `after`, but for the error."""
+        job = self.job
+        self.submodules.shape = shape = Shape(config)
+        narrow = Signal()
+        high = word["scale"][len(job.scale) - 1 :]
+        same = ("a_format", "b_format", "c_format", "d_format", "d_pitch", "addend_format", "mask_format")
+        same += ("random_bits", "random_key", "chain_random_bits", "chain_random_key")
         self.comb += [
-            padding.start.eq(self.prepare),
-            padding.multiplier.eq(word[f"{operand}_pad_y"]),
-            padding.multiplicand.eq(word[f"{operand}_stride_y"]),
-            window.origin.eq(word[f"{operand}_address"] - padding.product - word[f"{operand}_pad_x"]),
-            window.size.eq(size),
-            window.k_minor.eq(word[f"{operand}_k_minor"] != 0),
-            window.run.eq(word[f"{operand}_run"] << size),
-            *(getattr(window, field).eq(word[f"{operand}_{field}"]) for field in same),
-        ]
-        return padding
-
-    def _addend_window(self, window: Record, word: dict, size: Signal) -> None:
-        """C as an operand of m lines, one below the other, of n neighbours, along which the columns run as k does."""
-        self.comb += [
-            window.origin.eq(word["c_address"]),
-            window.size.eq(size),
-            window.k_minor.eq(1),
-            window.run.eq(self.n << size),
-            window.major_x.eq(1),
-            window.major_y.eq(self.m),
-            window.stride_y.eq(word["c_pitch"]),
-            window.width.eq(window.run),
-            window.height.eq(self.m),
+            *(getattr(shape, name).eq(word[name]) for name in "mnk"),
+            *(getattr(job.shape, name).eq(getattr(shape, name)) for name, *_ in job.shape.layout),
+            *(getattr(job, name).eq(word[name]) for name in same),
+            job.record.eq(word["record"] - memory_base),
+            job.a_resident.eq(word["flags"][Flag.A_RESIDENT]),
+            job.b_resident.eq(word["flags"][Flag.B_RESIDENT]),
+            job.has_c.eq(word["c_address"] != 0),
+            job.d_address.eq(word["d_address"] - memory_base),
+            job.d_size.eq(sizes["d"]),
+            job.saturate.eq(word["overflow"] != 0),
+            # Compared as bits: LiteX writes negative constants as unsigned ones.
+            narrow.eq((high == 0) | (high == (1 << len(high)) - 1)),
+            job.scale.eq(Mux(narrow, word["scale"], Mux(high[-1], -SCALE_LIMIT, SCALE_LIMIT))),
+            job.mode.eq(word["rounding"]),
+            job.relu.eq(word["flags"][Flag.RELU]),
+            job.has_addend.eq(word["addend_address"] != 0),
+            job.has_mask.eq(word["mask_address"] != 0),
+            self.after.eq(word["flags"][Flag.AFTER]),
         ]
 
-    def _check(self, config: AcceleratorConfig, memory_bytes: int, word: dict, sizes: dict, rows_bytes: Signal) -> None:
-        """`error`: the first of the mistakes."""
+    def _check(self, config: AcceleratorConfig, memory_base: int, memory_bytes: int, word: dict, sizes: dict) -> Signal:
+        """The first of the mistakes."""
 
-        def misaligned(size: Signal, names: str) -> Signal:
+        def misaligned(operand: str, *fields: str) -> Signal:
             low = Signal(2)
             value = 0
-            for name in names.split():
-                value = word[name] | value
+            for field in fields:
+                value = word[f"{operand}_{field}"] | value
             self.comb += low.eq(value)
-            return ((size >= 1) & low[0]) | ((size >= 2) & low[1])
+            return ((sizes[operand] >= 1) & low[0]) | ((sizes[operand] >= 2) & low[1])
 
-        dimension, number_format, window, alignment, result = (Signal() for _ in range(5))
-        row_bytes, end = Signal(DIMENSION_BITS + 2), Signal(DIMENSION_BITS + WORD_BITS + 2)
+        job = self.job
+        self.resident_missing = Signal()
+        error = Signal(len(job.error))
         operands, formats = len(config.operands), len(config.formats)
-        low, high = 1, (1 << DIMENSION_BITS) - 1
-        self.comb += [
-            dimension.eq(_any((word[name] < low) | (word[name] > high) for name in "mnk")),
-            number_format.eq(
-                (word["a_format"] >= operands)
-                | (word["b_format"] >= operands)
-                | (self.has_c & (word["c_format"] >= operands))
-                | (word["d_format"] >= formats)
-            ),
-            window.eq(
-                _any((word[f"{o}_{field}"] == 0) for o in "ab" for field in ("run", "major_x", "major_y"))
-                | _any(word[f"{o}_run"] >= RUN_LIMIT for o in "ab")
-            ),
-            alignment.eq(
-                _any(
-                    misaligned(sizes[o], f"{o}_address {o}_stride_x {o}_stride_y {o}_stride_n {o}_pad_x") for o in "ab"
-                )
-                | (self.has_c & misaligned(sizes["c"], "c_address c_pitch"))
-                | misaligned(sizes["d"], "d_address d_pitch")
-            ),
-            row_bytes.eq(self.n << self.d_size),
-            end.eq(self.d_address + rows_bytes + row_bytes),
-            result.eq((end > memory_bytes) | ((self.m != 1) & (self.d_pitch < row_bytes))),
-            If(dimension, self.error.eq(ErrorCode.DIMENSION))
-            .Elif(number_format, self.error.eq(ErrorCode.FORMAT))
-            .Elif(window, self.error.eq(ErrorCode.WINDOW))
-            .Elif(alignment, self.error.eq(ErrorCode.ALIGNMENT))
-            .Elif(result, self.error.eq(ErrorCode.RESULT)),
+        high = (1 << DIMENSION_BITS) - 1
+        last_row = Signal(DIMENSION_BITS + WORD_BITS)
+        row_bytes, end = Signal(DIMENSION_BITS + 2), Signal(DIMENSION_BITS + WORD_BITS + 2)
+        self.sync += last_row.eq((job.shape.m - 1)[:DIMENSION_BITS] * job.d_pitch)
+        self.comb += [row_bytes.eq(job.shape.n << job.d_size), end.eq(job.d_address + last_row + row_bytes)]
+        strides = [f"{axis}_{field}" for axis in "xy" for field in ("start", "step", "tap", "unit")]
+        stochastic = 2
+        random_wrong = [
+            (word["rounding"] > stochastic),
+            (word["rounding"] == stochastic)
+            & ((word["random_bits"] == 0) | (word["random_bits"] > RANDOM_BITS_LIMIT) | (not config.stochastic)),
+            word["chain_random_bits"] > (RANDOM_BITS_LIMIT if config.stochastic and not config.exact else 0),
         ]
+        mistakes = {
+            ErrorCode.RECORD: [
+                word["record"][: index_bits(ALIGNMENT)] != 0,
+                job.record > memory_bytes - RECORD_BYTES,
+            ],
+            ErrorCode.DIMENSION: [(word[name] == 0) | (word[name] > high) for name in "mnk"],
+            ErrorCode.FORMAT: [
+                word["a_format"] >= operands,
+                word["b_format"] >= operands,
+                job.has_c & (word["c_format"] >= operands),
+                word["d_format"] >= formats,
+                job.has_addend & (word["addend_format"] >= formats),
+                job.has_mask & (word["mask_format"] >= formats),
+            ],
+            ErrorCode.ROUNDING: random_wrong,
+            ErrorCode.WINDOW: [
+                *(
+                    (word[f"{o}_{field}"] == 0) | (word[f"{o}_{field}"] > high)
+                    for o in "ab"
+                    for field in ("run", "taps", "major_x", "major_y")
+                ),
+                *(
+                    (word[f"{o}_{axis}_dilation"] >= 1 << PHASE_BITS)
+                    | (word[f"{o}_{axis}_{phase}_phase"] >= word[f"{o}_{axis}_dilation"])
+                    for o in "ab"
+                    for axis in "xy"
+                    for phase in ("start", "step", "tap")
+                ),
+            ],
+            ErrorCode.ALIGNMENT: [
+                *(misaligned(o, "address", "stride_n", *strides) for o in "ab"),
+                *(job.has_c & misaligned("c", "address", "pitch"), misaligned("d", "address", "pitch")),
+                job.has_addend & misaligned("addend", "address", "pitch"),
+                job.has_mask & misaligned("mask", "address", "pitch"),
+            ],
+            ErrorCode.RESULT: [end > memory_bytes, (job.shape.m != 1) & (job.d_pitch < row_bytes)],
+            ErrorCode.RESIDENT: [self.resident_missing],
+        }
+        chain = None
+        for code, conditions in mistakes.items():
+            wrong = Signal(name=f"wrong_{code.name.lower()}")
+            self.comb += wrong.eq(_any(conditions))
+            chain = If(wrong, error.eq(code)) if chain is None else chain.Elif(wrong, error.eq(code))
+        self.comb += chain
+        return error
 
 
-def _any(conditions) -> Signal:
+def _any(conditions: Iterable) -> Signal:
     result = 0
     for condition in conditions:
         result = condition | result

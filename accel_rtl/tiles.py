@@ -1,90 +1,233 @@
-"""Walks over the tiles of D and the chunks of k, kept by everyone who follows them at their own time."""
+"""How a product is cut up: blocks and panels that fit the scratchpads, tiles that fit the array, chunks of k."""
 
 from migen import If, Module, Mux, Signal
 
+from accel_rtl.bits import index_bits
 from accel_rtl.config import AcceleratorConfig
 
-__all__ = ["DIMENSION_BITS", "ChunkWalk", "TileWalk"]
+__all__ = ["DIMENSION_BITS", "Shape", "TileWalk", "shape_layout"]
 
 DIMENSION_BITS = 16
 
 
+def shape_layout(config: AcceleratorConfig) -> list[tuple[str, int]]:
+    """What decides how a product is cut up.
+
+    whole: all of k fits half of a scratchpad, so panels are `panel_tiles` wide and as long as k. a_stays, b_stays: all
+    panels of the operand fit its scratchpad together, so each is loaded once. block: row panels that stay while the
+    panels of B pass, less one, where A does not stay.
+    """
+    return [
+        ("m", DIMENSION_BITS),
+        ("n", DIMENSION_BITS),
+        ("k", DIMENSION_BITS),
+        ("whole", 1),
+        ("a_stays", 1),
+        ("b_stays", 1),
+        ("block", index_bits(config.depth)),
+    ]
+
+
+class Shape(Module):
+    """`shape_layout` from m, n and k, combinational.
+
+    With L the number of bits of k - 1, `fit` = depth / 2^L panels of k steps fit a scratchpad for certain. If fit >= 2
+    k is `whole`; an operand stays if it has no more than `fit` panels; otherwise fit - 1 panels of A make a block, so
+    that the first panel of the next block can be loaded meanwhile.
+
+    ========= ========= =========================
+    signal    direction meaning
+    ========= ========= =========================
+    m, n, k   in        dimensions, 1 to 65,535
+    whole,
+    a_stays,
+    b_stays,
+    block     out       see `shape_layout`
+    ========= ========= =========================
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.m, self.n, self.k = (Signal(DIMENSION_BITS) for _ in range(3))
+        self.whole = Signal()
+        self.a_stays = Signal()
+        self.b_stays = Signal()
+        self.block = Signal(index_bits(config.depth))
+
+        ###
+
+        below = Signal(DIMENSION_BITS)
+        self.comb += [below.eq(self.k - 1), self.whole.eq(below < config.depth // 2)]
+        rows, columns = (side * config.panel_tiles(side) for side in (config.rows, config.columns))
+        choice = None
+        for length in range(config.depth.bit_length() - 1):
+            fit = config.depth >> length
+            values = [
+                self.a_stays.eq(self.m <= fit * rows),
+                self.b_stays.eq(self.n <= fit * columns),
+                self.block.eq(fit - 2),
+            ]
+            fits = below < 1 << length
+            choice = If(fits, *values) if choice is None else choice.Elif(fits, *values)
+        self.comb += choice
+
+
 class TileWalk(Module):
-    """The tiles of D in order, column tiles innermost.
+    """The chunks of the tiles of D in the order in which they are computed.
 
-    ============ ========= =======================================================
-    signal       direction meaning
-    ============ ========= =======================================================
-    m, n         in        D's dimensions
-    advance      in        go to the next tile
-    rows         out       rows of this tile: `config.rows`, fewer at the edge
-    columns      out       columns of this tile
-    first_column out       this is the first column tile
-    last_column  out       this is the last column tile
-    last         out       this is the last tile
-    ============ ========= =======================================================
+    From the outermost loop: blocks of row panels; panels of columns; row panels of the block; in a pair of panels
+    columns of tiles, and in those tiles downwards. In each tile, chunks of k ascending.
+
+    ================= ========= =====================================================================
+    signal            direction meaning
+    ================= ========= =====================================================================
+    shape             in        record of `shape_layout`
+    start             in        go to the first tile
+    advance           in        go to the next chunk, or the next tile
+    row, column       out       D's first row and column of the tile
+    rows, columns     out       of the tile: those of the array, fewer at the edge
+    sub_row, sub_column out     the tile's place in its panels
+    length            out       steps of the chunk
+    first_chunk,
+    last_chunk        out       the chunk is the tile's first, its last
+    a_begins          out       the chunk is the first to use its panel of A
+    b_begins          out       the same for B
+    a_ends            out       it is the last to use its panel of A (which may stay for the next job)
+    b_ends            out       the same for B
+    next_a, next_b    out       the next chunk uses the next panel of A, of B
+    rewind_a          out       the next chunk uses the first panel of A's block again
+    rewind_b          out       the next chunk uses the first panel of B again
+    a_lanes, b_lanes  out       rows of the panel of A, columns of that of B
+    block_ends        out       the panel of A is the last of its block
+    columns_end       out       the panel of B is the last one
+    last              out       the chunk is the product's last
+    ================= ========= =====================================================================
     """
 
-    def __init__(self, config: AcceleratorConfig) -> None:
-        self.m = Signal(DIMENSION_BITS)
-        self.n = Signal(DIMENSION_BITS)
+    def __init__(self, config: AcceleratorConfig, shape) -> None:
+        rows, columns = config.rows, config.columns
+        row_tiles, column_tiles = config.panel_tiles(rows), config.panel_tiles(columns)
+        half = config.depth // 2
+        self.start = Signal()
         self.advance = Signal()
-        self.rows = Signal(max=config.rows + 1)
-        self.columns = Signal(max=config.columns + 1)
-        self.first_column = Signal()
-        self.last_column = Signal()
+        self.row, self.column = Signal(DIMENSION_BITS), Signal(DIMENSION_BITS)
+        self.rows, self.columns = Signal(max=rows + 1), Signal(max=columns + 1)
+        self.sub_row, self.sub_column = Signal(max=max(2, row_tiles)), Signal(max=max(2, column_tiles))
+        self.length = Signal(max=half + 1)
+        self.first_chunk, self.last_chunk = Signal(), Signal()
+        self.a_begins, self.b_begins, self.a_ends, self.b_ends = (Signal() for _ in range(4))
+        self.next_a, self.next_b, self.rewind_a, self.rewind_b = (Signal() for _ in range(4))
+        self.a_lanes = Signal(max=rows * row_tiles + 1)
+        self.b_lanes = Signal(max=columns * column_tiles + 1)
+        self.block_ends, self.columns_end = Signal(), Signal()
         self.last = Signal()
 
         ###
 
-        row, column = Signal(DIMENSION_BITS), Signal(DIMENSION_BITS)
-        rows_left, columns_left = Signal(DIMENSION_BITS), Signal(DIMENSION_BITS)
-        self.comb += [
-            rows_left.eq(self.m - row),
-            columns_left.eq(self.n - column),
-            self.rows.eq(Mux(rows_left < config.rows, rows_left, config.rows)),
-            self.columns.eq(Mux(columns_left < config.columns, columns_left, config.columns)),
-            self.first_column.eq(column == 0),
-            self.last_column.eq(columns_left <= config.columns),
-            self.last.eq(self.last_column & (rows_left <= config.rows)),
-        ]
-        self.sync += If(
-            self.advance,
-            If(self.last_column, column.eq(0), row.eq(row + config.rows)).Else(column.eq(column + config.columns)),
+        step = Signal(DIMENSION_BITS)
+        panel_row, panel_column, block_row = (Signal(DIMENSION_BITS) for _ in range(3))
+        panel = Signal(len(shape.block))  # of the block
+        high, wide = Signal(max=rows * row_tiles + 1), Signal(max=columns * column_tiles + 1)  # of a full panel
+        rows_left, columns_left, steps_left, panel_rows_left, panel_columns_left = (
+            Signal(DIMENSION_BITS) for _ in range(5)
         )
-
-
-class ChunkWalk(Module):
-    """The chunks of k, over and over.
-
-    ======= ========= ===================================================
-    signal  direction meaning
-    ======= ========= ===================================================
-    k       in        the product's inner dimension
-    advance in        go to the next chunk; after the last to the first
-    length  out       steps of this chunk: `config.chunk`, fewer at the end
-    first   out       this is the first chunk
-    last    out       this is the last chunk
-    only    out       all of k fits one chunk
-    ======= ========= ===================================================
-    """
-
-    def __init__(self, config: AcceleratorConfig) -> None:
-        self.k = Signal(DIMENSION_BITS)
-        self.advance = Signal()
-        self.length = Signal(max=config.chunk + 1)
-        self.first = Signal()
-        self.last = Signal()
-        self.only = Signal()
-
-        ###
-
-        step, left = Signal(DIMENSION_BITS), Signal(DIMENSION_BITS)
+        row_ends, column_ends, rows_end, pair_ends = (Signal() for _ in range(4))
+        first_tile = Signal()
         self.comb += [
-            left.eq(self.k - step),
-            self.length.eq(Mux(left < config.chunk, left, config.chunk)),
-            self.first.eq(step == 0),
-            self.last.eq(left <= config.chunk),
-            self.only.eq(self.k <= config.chunk),
+            high.eq(Mux(shape.whole, rows * row_tiles, rows)),
+            wide.eq(Mux(shape.whole, columns * column_tiles, columns)),
+            rows_left.eq(shape.m - self.row),
+            columns_left.eq(shape.n - self.column),
+            steps_left.eq(shape.k - step),
+            panel_rows_left.eq(shape.m - panel_row),
+            panel_columns_left.eq(shape.n - panel_column),
+            self.rows.eq(Mux(rows_left < rows, rows_left, rows)),
+            self.columns.eq(Mux(columns_left < columns, columns_left, columns)),
+            self.length.eq(Mux(steps_left < half, steps_left, half)),
+            self.a_lanes.eq(Mux(panel_rows_left < high, panel_rows_left, high)),
+            self.b_lanes.eq(Mux(panel_columns_left < wide, panel_columns_left, wide)),
+            self.first_chunk.eq(step == 0),
+            self.last_chunk.eq(steps_left <= half),
+            # The tile is the last of its column of tiles in the panel of A; the last column of the panel of B.
+            row_ends.eq((self.sub_row == row_tiles - 1) | ~shape.whole | (rows_left <= rows)),
+            column_ends.eq((self.sub_column == column_tiles - 1) | ~shape.whole | (columns_left <= columns)),
+            rows_end.eq(panel_rows_left <= high),
+            self.columns_end.eq(panel_columns_left <= wide),
+            self.block_ends.eq(rows_end | ~shape.whole | (~shape.a_stays & (panel == shape.block))),
+            pair_ends.eq(row_ends & column_ends),
+            self.last.eq(pair_ends & self.block_ends & self.columns_end & rows_end & self.last_chunk),
+            first_tile.eq((self.sub_row == 0) & (self.sub_column == 0)),
+            If(
+                shape.whole,
+                self.a_begins.eq(first_tile & (panel_column == 0)),
+                self.b_begins.eq(first_tile & (panel == 0) & (~shape.b_stays | (block_row == 0))),
+                self.a_ends.eq(pair_ends & self.columns_end),
+                self.b_ends.eq(pair_ends & self.block_ends),
+                self.next_a.eq(pair_ends & (~self.block_ends | self.columns_end)),
+                self.rewind_a.eq(pair_ends & self.block_ends & ~self.columns_end),
+                self.next_b.eq(pair_ends & self.block_ends & ~self.rewind_b),
+                self.rewind_b.eq(pair_ends & self.block_ends & self.columns_end & shape.b_stays & ~rows_end),
+            ).Else(
+                self.a_begins.eq(1),
+                self.b_begins.eq(1),
+                self.a_ends.eq(1),
+                self.b_ends.eq(1),
+                self.next_a.eq(1),
+                self.next_b.eq(1),
+            ),
         ]
-        self.sync += If(self.advance, If(self.last, step.eq(0)).Else(step.eq(step + config.chunk)))
+        next_panel_row, next_panel_column = Signal(DIMENSION_BITS), Signal(DIMENSION_BITS)
+        self.comb += [next_panel_row.eq(panel_row + high), next_panel_column.eq(panel_column + wide)]
+        self.sync += [
+            If(self.advance, If(self.last_chunk, step.eq(0)).Else(step.eq(step + half))),
+            If(
+                self.advance & self.last_chunk,
+                If(
+                    ~row_ends,
+                    self.sub_row.eq(self.sub_row + 1),
+                    self.row.eq(self.row + rows),
+                )
+                .Elif(
+                    ~column_ends,
+                    self.sub_row.eq(0),
+                    self.row.eq(panel_row),
+                    self.sub_column.eq(self.sub_column + 1),
+                    self.column.eq(self.column + columns),
+                )
+                .Else(
+                    self.sub_row.eq(0),
+                    self.sub_column.eq(0),
+                    If(
+                        ~self.block_ends,
+                        panel.eq(panel + 1),
+                        panel_row.eq(next_panel_row),
+                        self.row.eq(next_panel_row),
+                        self.column.eq(panel_column),
+                    ).Else(
+                        panel.eq(0),
+                        If(
+                            ~self.columns_end,
+                            panel_row.eq(block_row),
+                            self.row.eq(block_row),
+                            panel_column.eq(next_panel_column),
+                            self.column.eq(next_panel_column),
+                        ).Else(
+                            block_row.eq(next_panel_row),
+                            panel_row.eq(next_panel_row),
+                            self.row.eq(next_panel_row),
+                            panel_column.eq(0),
+                            self.column.eq(0),
+                        ),
+                    ),
+                ),
+            ),
+            If(
+                self.start,
+                *(
+                    signal.eq(0)
+                    for signal in (
+                        *(step, self.sub_row, self.sub_column, panel),
+                        *(self.row, self.column, panel_row, panel_column, block_row),
+                    )
+                ),
+            ),
+        ]

@@ -87,13 +87,18 @@ def _target_layout(config: AcceleratorConfig) -> list[tuple[str, int]]:
     """Where a segment's first element goes: line and position count from the start of the fill."""
     return [
         ("operand", index_bits(len(OPERANDS))),
-        ("tag", index_bits(config.depth) + 1),
+        ("tag", tag_bits(config)),
         ("size", SIZE_BITS),
         ("k_minor", 1),
         ("line", config.depth.bit_length()),
         ("position", config.depth.bit_length()),
         ("last", 1),
     ]
+
+
+def tag_bits(config: AcceleratorConfig) -> int:
+    """Bits of a fill's tag: two positions in a scratchpad's ring."""
+    return 2 * (index_bits(config.depth) + 1)
 
 
 def beat_layout(config: AcceleratorConfig) -> list[tuple[str, int]]:
@@ -172,7 +177,7 @@ class WindowWalker(Module):
         self.windows = [Record(window_layout()) for _ in OPERANDS]
         self.start = Signal()
         self.operand = Signal(index_bits(len(OPERANDS)))
-        self.tag = Signal(index_bits(config.depth) + 1)
+        self.tag = Signal(tag_bits(config))
         self.lines = Signal(fill_bits)
         self.count = Signal(fill_bits)
         self.major_action = Signal(2)
