@@ -263,19 +263,20 @@ struct accelerator_counters {
     uint32_t bus_wait;            /* a request was held up by the bus */
 };
 
-/* Why the accelerator did not run a job, or did not finish it. */
+/* Why the accelerator did not run a job (D was not touched), or ended it early (OPERAND: D may be partly written). */
 enum accelerator_error {
     ACCELERATOR_NONE = 0,
-    ACCELERATOR_OVERRUN = 1,   /* a job was submitted while the queue was full */
-    ACCELERATOR_DIMENSION = 2, /* m, n or k is 0 or more than 65,535 */
-    ACCELERATOR_FORMAT = 3,    /* a format, rounding or number of random bits that the accelerator does not have */
-    ACCELERATOR_WINDOW = 4,    /* run, taps, major_x, major_y or a dilation is 0, or a phase not below its dilation */
-    ACCELERATOR_ALIGNMENT = 5, /* an address, stride or pitch is no multiple of its element's bytes */
-    ACCELERATOR_RESULT = 6,    /* D does not lie in main memory, or its pitch is shorter than its rows */
-    ACCELERATOR_OPERAND = 7,   /* a read of A, B, C, addend or mask would leave main memory; D may be partly written */
-    ACCELERATOR_RESIDENT = 8,  /* what the job declares resident is not what the job before left */
-    ACCELERATOR_RECORD = 9,    /* `record` is no multiple of 16 in main memory */
-    ACCELERATOR_DESCRIPTOR = 10, /* the job's own address is no multiple of 16 in main memory */
+    ACCELERATOR_OVERRUN = 1,     /* a job was submitted while the queue was full; it is forgotten */
+    ACCELERATOR_DIMENSION = 2,   /* m, n or k is 0 or more than 65,535 */
+    ACCELERATOR_FORMAT = 3,      /* A, B or C has no operand format, or D, addend or mask none of the accelerator's */
+    ACCELERATOR_WINDOW = 4,      /* of A or B: an extent or dilation is 0 or too large, or a phase not below it */
+    ACCELERATOR_ALIGNMENT = 5,   /* an address, stride, step or pitch is no multiple of its element's bytes */
+    ACCELERATOR_RESULT = 6,      /* D does not lie in main memory, or its pitch is shorter than its row */
+    ACCELERATOR_OPERAND = 7,     /* a read of A, B, C, addend or mask would leave main memory: found when it is due */
+    ACCELERATOR_RESIDENT = 8,    /* declared resident, but not what the job before left */
+    ACCELERATOR_RECORD = 9,      /* the record does not lie in main memory, or at no multiple of 16 */
+    ACCELERATOR_DESCRIPTOR = 10, /* the same for the job itself */
+    ACCELERATOR_ROUNDING = 11,   /* no such mode, random bits outside 1 to 24, or no stochastic rounding generated */
 };
 
 /* Written by the accelerator when a job ends, last of all. */

@@ -8,8 +8,9 @@ import numpy as np
 
 if TYPE_CHECKING:
     from pyhost.targets.base import Target
+    from pyhost.targets.elf import ElfImage
 
-__all__ = ["console_tail", "fault", "position"]
+__all__ = ["ACCELERATOR_ERRORS", "console_tail", "fault", "position"]
 
 _CONSOLE_LENGTH = 200
 
@@ -27,6 +28,22 @@ _TRAP_CAUSES = {
 }
 
 
+ACCELERATOR_ERRORS = {
+    "OVERRUN": "a job was submitted while the queue was full",
+    "DIMENSION": "M, N or K is 0 or more than 65,535",
+    "FORMAT": "a matrix has a format that the accelerator was not generated for",
+    "WINDOW": "a window of A or B has an extent, dilation or phase that does not exist",
+    "ALIGNMENT": "an address, stride or pitch is no multiple of its element's bytes",
+    "RESULT": "D does not lie in main memory, or its rows overlap",
+    "OPERAND": "a read left main memory",
+    "RESIDENT": "an operand is declared resident that the job before did not leave",
+    "RECORD": "the record of the job lies where it cannot be written",
+    "DESCRIPTOR": "the job lies where it cannot be read",
+    "ROUNDING": "a rounding that the accelerator was not generated for",
+}
+"""Names in enum accelerator_error of firmware/plan.h, and what they mean."""
+
+
 def fault(target: Target) -> str | None:
     """What went wrong, by the firmware's account or the bus's, or None while nothing has."""
     mailbox = _mailbox(target)
@@ -41,7 +58,9 @@ def fault(target: Target) -> str | None:
     if mailbox["state"] == states["STATE_FAILED"]:
         names = {value: name for name, value in target.image.enum("plan_error").items()}
         error = names.get(int(mailbox["error"]), int(mailbox["error"]))
-        return f"{error} (accelerator error {int(mailbox['accelerator_error'])}), {_kernel(mailbox)}"
+        if mailbox["accelerator_error"]:
+            error = f"{error} ({_accelerator_error(target.image, int(mailbox['accelerator_error']))})"
+        return f"{error}, {_kernel(mailbox)}"
     if target.bus_error:
         return f"a load or store went where nothing is; since then the program got to {position(target)}"
     return None
@@ -63,6 +82,12 @@ def console_tail(target: Target) -> str:
     """The end of what the program printed, to be appended to a message; empty if it printed nothing."""
     text = target.console.strip()
     return f"; console: {text[-_CONSOLE_LENGTH:]!r}" if text else ""
+
+
+def _accelerator_error(image: ElfImage, code: int) -> str:
+    names = {value: name.removeprefix("ACCELERATOR_") for name, value in image.enum("accelerator_error").items()}
+    name = names.get(code)
+    return f"accelerator error {code}, {name}: {ACCELERATOR_ERRORS[name]}" if name else f"accelerator error {code}"
 
 
 def _kernel(mailbox: Any) -> str:

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from accel_rtl.registers import ErrorCode
 from pyhost.formats import parse_format
 from pyhost.golden import Chain, Exact
 from pyhost.plan.calls import Bias, Convert, Gemm, Kernel, Matrix, MaxPool, Operand, Plan, SoftmaxCrossEntropy
 from pyhost.plan.tensors import Tensor
+from pyhost.targets.diagnosis import ACCELERATOR_ERRORS
 
 EXACT = Exact()
 F32, E4M3 = parse_format("e8m23"), parse_format("e4m3fn")
@@ -156,3 +158,9 @@ def test_a_label_that_is_no_class_and_too_many_classes(native, classes, label):
     before = {"z": np.zeros(logits.shape, np.uint32), "labels": np.array([0, label], np.uint32)}
     plan = Plan((Kernel("loss", call),), (), ())
     assert run(native, plan=plan, before=before)[:2] == ("STATE_FAILED", "ERROR_ARGUMENT")
+
+
+def test_error_codes_mean_the_same_in_firmware_hardware_and_messages(native):
+    codes = {name.removeprefix("ACCELERATOR_"): code for name, code in native.enum("accelerator_error").items()}
+    assert codes == {code.name: code.value for code in ErrorCode}
+    assert set(codes) - {"NONE"} == set(ACCELERATOR_ERRORS)
