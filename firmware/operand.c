@@ -2,6 +2,9 @@
 
 #include "array.h"
 
+/* A place beyond every extent. */
+#define HOLE 0x80000000u
+
 static void decode(const struct decoder *decoder, uint32_t code, uint32_t words[2]) {
     if (decoder->form == FORM_FLOAT) {
         words[0] = bits_from_float(codec_load_any(decoder->codec, code));
@@ -53,18 +56,18 @@ struct number element_class(const uint32_t *words, enum element_form form) {
 }
 
 /*
- * Elements of one row of the window: `horizontal` advances by `step` bytes from
- * element to element; outside 0 .. width they are +0. Returns whether one of
+ * Elements of one row of the window: `across` advances by `step` bytes from
+ * element to element; outside 0 .. extent they are +0. Returns whether one of
  * them is no finite number.
  */
 static bool load_segment(const struct decoder *decoder, uint32_t *words, uint32_t count, uint32_t address,
-                         uint32_t horizontal, uint32_t step, uint32_t width) {
+                         uint32_t across, uint32_t step, uint32_t extent) {
     bool special = false;
     uint32_t bytes = decoder->codec->bytes, stride = form_words(decoder->form);
-    for (; count; count--, words += stride, horizontal += step) {
+    for (; count; count--, words += stride, across += step) {
         uint32_t code = 0, decoded[2];
-        if (horizontal < width)
-            code = element_read((const void *)(uintptr_t)(address + horizontal), bytes, 0);
+        if (across < extent)
+            code = element_read((const void *)(uintptr_t)(address + across), bytes, 0);
         const uint32_t *source = decoder->table[code];
         if (bytes > 1) {
             decode(decoder, code, decoded);
@@ -78,6 +81,18 @@ static bool load_segment(const struct decoder *decoder, uint32_t *words, uint32_
     return special;
 }
 
+/* The bytes of the position of i and j, a negative number being very large; beyond every extent for a hole. */
+static uint32_t axis_place(const struct axis *axis, uint32_t i, uint32_t j) {
+    uint32_t place = (uint32_t)axis->start + i * (uint32_t)axis->step + j * (uint32_t)axis->tap;
+    if (axis->dilation > 1) {
+        uint32_t phase = axis->start_phase + i * axis->step_phase + j * axis->tap_phase;
+        if (phase % axis->dilation)
+            return HOLE;
+        place += phase / axis->dilation * axis->unit;
+    }
+    return place;
+}
+
 void line_load(struct line *line, const struct operand *operand, const struct decoder *decoder, uint32_t index,
                uint32_t first, uint32_t count) {
     if (line->index == index && line->first == first && line->count == count)
@@ -87,29 +102,32 @@ void line_load(struct line *line, const struct operand *operand, const struct de
     line->count = count;
     line->special = false;
 
-    /* A segment lies in one row of the window: along k its elements follow each other as e or as x does. */
     uint32_t major = operand->k_minor ? index : first, minor = operand->k_minor ? first : index;
-    uint32_t row = minor / operand->run, e = minor % operand->run;
+    uint32_t e = minor % operand->run, column = minor / operand->run % operand->taps;
+    uint32_t row = minor / operand->run / operand->taps;
     uint32_t x = major % operand->major_x, y = major / operand->major_x % operand->major_y;
     uint32_t n = major / operand->major_x / operand->major_y;
     uint32_t bytes = decoder->codec->bytes;
-    uint32_t step = operand->k_minor ? bytes : operand->stride_x;
+    uint32_t step = operand->k_minor ? bytes : (uint32_t)operand->x.step;
     uint32_t *words = line->words;
 
     while (count) {
-        uint32_t left = operand->k_minor ? operand->run - e : operand->major_x - x;
+        /* Along k, a segment's elements follow each other as e or, where there are no holes, as x does. */
+        uint32_t left = operand->k_minor ? operand->run - e : operand->x.dilation > 1 ? 1 : operand->major_x - x;
         uint32_t length = left < count ? left : count;
-        uint32_t vertical = y + row - operand->pad_y; /* negative ones are large */
-        uint32_t address = operand->address + n * (uint32_t)operand->stride_n + vertical * (uint32_t)operand->stride_y;
-        line->special |=
-            load_segment(decoder, words, length, address, x * operand->stride_x + e * bytes - operand->pad_x, step,
-                         vertical < operand->height ? operand->width : 0);
+        uint32_t down = axis_place(&operand->y, y, row), across = axis_place(&operand->x, x, column);
+        uint32_t address = operand->address + n * (uint32_t)operand->stride_n + down;
+        uint32_t extent = down < operand->y.extent && across != HOLE ? operand->x.extent : 0;
+        line->special |= load_segment(decoder, words, length, address, across + e * bytes, step, extent);
         words += length * form_words(decoder->form);
         count -= length;
         if (operand->k_minor) {
             e = 0;
-            row++;
-        } else {
+            if (++column == operand->taps) {
+                column = 0;
+                row++;
+            }
+        } else if ((x += length) >= operand->major_x) {
             x = 0;
             if (++y == operand->major_y) {
                 y = 0;

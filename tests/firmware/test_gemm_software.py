@@ -1,15 +1,15 @@
-"""The software matrix product against the golden model, and windows against convolutions written as loops."""
-
-import itertools
+"""The software matrix product against the golden model, plain and through windows."""
 
 import numpy as np
 import pytest
 
 from pyhost.formats import parse_format
-from pyhost.golden import Chain, Exact
+from pyhost.golden import Chain, Exact, kernels
 from pyhost.golden.step import execute
-from pyhost.plan.calls import Gemm, Kernel, Operand, Plan
+from pyhost.plan.calls import Gemm, Kernel, Matrix, Operand, Plan
+from pyhost.plan.convolution import Convolution
 from pyhost.plan.tensors import Tensor
+from tests.rtl.windows import operand, random_window
 
 SEED = 271828
 CHAINS = ("e8m23", "e5m10", "e8m7", "e4m3fn", "e4m3fnuz", "e5m10nosub", "e2m3fn", "e3m4")
@@ -43,8 +43,8 @@ def check(native, call, before, accumulator):
     plan = Plan((Kernel("product", call),), (), ())
     after = native.execute(plan, before, accumulator=accumulator)
     assert (native.state, native.error) == ("STATE_DONE", "ERROR_NONE")
-    expected = execute(plan, before, accumulator=accumulator, engine="reference")[call.d.name]
-    result = after[call.d.name]
+    expected = execute(plan, before, accumulator=accumulator, engine="reference")[call.d.tensor.name]
+    result = after[call.d.tensor.name]
     wrong = np.argwhere(result != expected)
     assert not len(wrong), (len(wrong), wrong[0], hex(result[tuple(wrong[0])]), hex(expected[tuple(wrong[0])]))
     return result
@@ -62,8 +62,8 @@ def product(rng, formats, m, n, k, kind, transpose="NN", **settings):
         k=k,
         a=Operand.rows(a, a.shape[1], k_minor=transpose[0] == "N"),
         b=Operand.rows(b, b.shape[1], k_minor=transpose[1] == "T"),
-        c=c,
-        d=Tensor("d", (m, n), d_format),
+        c=None if c is None else Matrix.rows(c, n),
+        d=Matrix.rows(Tensor("d", (m, n), d_format), n),
         **settings,
     )
     return call, {t.name: random_codes(rng, t.format, t.shape, kind) for t in (a, b, c) if t is not None}
@@ -115,7 +115,7 @@ def test_cancellation_leaves_the_small_addend(native):
         k=3,
         a=Operand.rows(a, 3, k_minor=True),
         b=Operand.rows(b, 1, k_minor=False),
-        d=Tensor("d", (1, 1), f32),
+        d=Matrix.rows(Tensor("d", (1, 1), f32), 1),
     )
     before = {"a": e4m3.encode([[448, 2.0**-9, -448]]), "b": e4m3.encode([[448], [2.0**-9], [448]])}
     assert f32.decode(check(native, call, before, Exact()))[0, 0] == 2.0**-18
@@ -143,8 +143,8 @@ def dot(native, chain, c, pairs, operand="e8m23"):
         k=len(pairs),
         a=Operand.rows(a, len(pairs), k_minor=True),
         b=Operand.rows(b, 1, k_minor=False),
-        c=Tensor("c", (1, 1), f32),
-        d=Tensor("d", (1, 1), f32),
+        c=Matrix.rows(Tensor("c", (1, 1), f32), 1),
+        d=Matrix.rows(Tensor("d", (1, 1), f32), 1),
     )
     values = np.array(pairs, np.float64)
     codes = operand_format.encode(values, exact=True)
@@ -187,153 +187,65 @@ def test_signs_of_zero_in_a_chain(native):
 def test_products_that_binary32_does_not_hold(native, rng, operands, exponent):
     """Beyond its range or its precision; only exact products may be left to soft-float, which rounds them."""
     call, before = product(rng, (*operands, "e8m23", "e8m23"), 6, 6, 40, "normal")
-    for tensor, power in ((call.a.tensor, exponent), (call.b.tensor, exponent), (call.c, 2 * exponent)):
+    for tensor, power in ((call.a.tensor, exponent), (call.b.tensor, exponent), (call.c.tensor, 2 * exponent)):
         values = rng.normal(size=tensor.shape) * 2.0 ** (power + rng.integers(-3, 4, tensor.shape))
         before[tensor.name] = tensor.format.encode(values, saturate=True)
     check(native, call, before, Chain(parse_format("e8m23")))
 
 
-def convolution(x, w, padding):
-    """y[n, i, j, o] = sum over r, s, c of x[n, i + r - padding, j + s - padding, c] * w[r, s, c, o], as loops."""
-    images, height, width, channels = x.shape
-    kernel, _, _, filters = w.shape
-    out_height, out_width = height + 2 * padding - kernel + 1, width + 2 * padding - kernel + 1
-    y = np.zeros((images, out_height, out_width, filters))
-    for n, i, j, o in np.ndindex(y.shape):
-        for r, s, c in itertools.product(range(kernel), range(kernel), range(channels)):
-            vertical, horizontal = i + r - padding, j + s - padding
-            if 0 <= vertical < height and 0 <= horizontal < width:
-                y[n, i, j, o] += x[n, vertical, horizontal, c] * w[r, s, c, o]
-    return y
+LAYERS = {
+    "3x3": {"kernel": (3, 3)},
+    "padded": {"kernel": (3, 3), "padding": (1, 2)},
+    "strided": {"kernel": (3, 2), "stride": (2, 3), "padding": (1, 1)},
+    "dilated": {"kernel": (2, 3), "dilation": (3, 2), "padding": (2, 0)},
+    "groups": {"kernel": (3, 3), "stride": (1, 2), "dilation": (2, 1), "groups": 2},
+    "depthwise": {"kernel": (3, 3), "padding": (1, 1), "groups": 4},
+}
 
 
-def convolution_gradients(x, w, dy, padding):
-    """(dw, dx) of `convolution`: every product of the forward loop, credited to its two factors."""
-    dw, dx = np.zeros(w.shape), np.zeros(x.shape)
-    kernel, _, channels, _ = w.shape
-    for n, i, j, o in np.ndindex(dy.shape):
-        for r, s, c in itertools.product(range(kernel), range(kernel), range(channels)):
-            vertical, horizontal = i + r - padding, j + s - padding
-            if 0 <= vertical < x.shape[1] and 0 <= horizontal < x.shape[2]:
-                dw[r, s, c, o] += x[n, vertical, horizontal, c] * dy[n, i, j, o]
-                dx[n, vertical, horizontal, c] += w[r, s, c, o] * dy[n, i, j, o]
-    return dw, dx
-
-
-@pytest.mark.parametrize("padding", [0, 1, 2])
-@pytest.mark.parametrize("x_format", ["e4m3fn", "e5m10"])
-def test_convolutions_through_windows(native, rng, x_format, padding):
-    """All values are small integers, so that the loops' float64 sums are exact, too."""
-    images, height, width, channels, filters, kernel = 2, 5, 6, 3, 4, 3
-    out_height, out_width = height + 2 * padding - kernel + 1, width + 2 * padding - kernel + 1
-    pixels, taps = images * out_height * out_width, kernel * kernel * channels
-    operand_format, gradient_format, f32 = parse_format(x_format), parse_format("e5m2"), parse_format("e8m23")
-    x = Tensor("x", (images, height, width, channels), operand_format)
-    w = Tensor("w", (kernel, kernel, channels, filters), operand_format)
-    dy = Tensor("dy", (images, out_height, out_width, filters), gradient_format)
-    values = {t.name: rng.integers(-3, 4, t.shape).astype(np.float64) for t in (x, w, dy)}
-    before = {t.name: t.format.encode(values[t.name]).astype(t.dtype) for t in (x, w, dy)}
-
-    patches = {
-        "tensor": x,
-        "run": kernel * channels,
-        "major_x": out_width,
-        "major_y": out_height,
-        "stride_x": channels,
-        "stride_y": width * channels,
-        "stride_n": height * width * channels,
-        "pad_x": padding * channels,
-        "pad_y": padding,
-        "width": width * channels,
-        "height": height,
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("formats", [("e4m3fn", "e5m2"), ("e5m10", "e8m7")], ids="-".join)
+def test_convolutions_through_windows(native, rng, formats, name):
+    """Against the golden convolutions, which know nothing of windows; chains see the order of sums."""
+    layer = Convolution(images=2, height=6, width=7, channels=4, filters=8, **LAYERS[name])
+    settings = kernels.Convolution(
+        stride=layer.stride, padding=layer.padding, dilation=layer.dilation, groups=layer.groups
+    )
+    operand_format, gradient_format, f32 = (parse_format(each) for each in (*formats, "e8m23"))
+    x = Tensor("x", (2, 6, 7, 4), operand_format)
+    w = Tensor("w", (*layer.kernel, 4 // layer.groups, 8), operand_format)
+    dy = Tensor("dy", (2, *layer.image, 8), gradient_format)
+    y, dw, dx = Tensor("y", dy.shape, f32), Tensor("dw", w.shape, f32), Tensor("dx", x.shape, f32)
+    before = {t.name: random_codes(rng, t.format, t.shape, "normal") for t in (x, w, dy)}
+    calls = (*layer.forward(x, w, y), *layer.weight_gradient(x, dy, dw), *layer.input_gradient(dy, w, dx))
+    plan = Plan(tuple(Kernel("product", call) for call in calls), (), ())
+    operands, product = (operand_format, gradient_format), {"accumulator": Chain(parse_format("e5m10"))}
+    after = native.execute(plan, before, **product)
+    assert native.state == "STATE_DONE"
+    expected = {
+        "y": kernels.convolution(before["x"], x.format, before["w"], w.format, f32, settings, **product),
+        "dw": kernels.convolution_weight_gradient(
+            before["x"], operands[0], before["dy"], operands[1], f32, layer.kernel, settings, **product
+        ),
+        "dx": kernels.convolution_input_gradient(
+            before["dy"], operands[1], before["w"], operands[0], f32, (6, 7), settings, **product
+        ),
     }
-    forward = Gemm(
-        m=pixels,
-        n=filters,
-        k=taps,
-        a=Operand(k_minor=True, **patches),
-        b=Operand.rows(w, filters, k_minor=False),
-        d=Tensor("y", dy.shape, f32),
-    )
-    weight_gradient = Gemm(
-        m=taps,
-        n=filters,
-        k=pixels,
-        a=Operand(k_minor=False, **patches),
-        b=Operand.rows(dy, filters, k_minor=False),
-        d=Tensor("dw", w.shape, f32),
-    )
-    overlap, tap = kernel - 1 - padding, channels * filters
-    input_gradient = Gemm(
-        m=images * height * width,
-        n=channels,
-        k=kernel * kernel * filters,
-        a=Operand(
-            tensor=dy,
-            k_minor=True,
-            run=kernel * filters,
-            major_x=width,
-            major_y=height,
-            stride_x=filters,
-            stride_y=out_width * filters,
-            stride_n=out_height * out_width * filters,
-            pad_x=overlap * filters,
-            pad_y=overlap,
-            width=out_width * filters,
-            height=out_height,
-        ),
-        b=Operand(
-            tensor=w,
-            k_minor=True,
-            run=filters,
-            major_x=channels,
-            stride_x=filters,
-            stride_y=-tap,
-            width=tap,
-            height=kernel * kernel,
-            offset=(kernel * kernel - 1) * tap,
-        ),
-        d=Tensor("dx", x.shape, f32),
-    )
-    dw, dx = convolution_gradients(values["x"], values["w"], values["dy"], padding)
-    y = convolution(values["x"], values["w"], padding)
-    for call, expected in ((forward, y), (weight_gradient, dw), (input_gradient, dx)):
-        plan = Plan((Kernel("product", call),), (), ())
-        after = native.execute(plan, before, accumulator=Exact())
-        assert native.state == "STATE_DONE"
-        assert (f32.decode(after[call.d.name]) == expected).all(), call.d.name
+    for tensor, codes in expected.items():
+        assert np.array_equal(after[tensor], codes), tensor
 
 
 def test_random_windows(native, rng):
-    """Strides, padding and extents that no layer has, negative strides among them."""
-    format_ = parse_format("e5m2")
-    source = Tensor("source", (4000,), format_)
-    other = Tensor("other", (64, 40), format_)
-    before = {
-        "source": random_codes(rng, format_, source.shape, "finite"),
-        "other": random_codes(rng, format_, other.shape, "finite"),
-    }
-    for case in range(60):
-        draw = lambda low, high: int(rng.integers(low, high))  # noqa: E731
-        k_minor = bool(case % 2)
-        window = Operand(
-            tensor=source,
-            k_minor=k_minor,
-            run=draw(1, 9),
-            major_x=draw(1, 6),
-            major_y=draw(1, 5),
-            stride_x=draw(0, 7),
-            stride_y=draw(-20, 21),
-            stride_n=draw(-20, 21),
-            pad_x=draw(0, 5),
-            pad_y=draw(0, 4),
-            width=draw(1, 30),
-            height=draw(1, 7),
-            offset=2000,
-        )
-        m, k = draw(1, 30), draw(1, 41)
-        columns = Operand.rows(other, 40, k_minor=True)
-        d = Tensor("d", (m, 5), parse_format("e8m23"))
-        check(native, Gemm(m=m, n=5, k=k, a=window, b=columns, d=d), before, Exact())
-        mirrored = Gemm(m=5, n=m, k=k, a=columns, b=window, d=Tensor("d", (5, m), parse_format("e8m23")))
-        check(native, mirrored, before, Exact())
+    """Strides, holes, taps and extents that no layer has; some lines are loaded in parts."""
+    format_, f32 = parse_format("e5m2"), parse_format("e8m23")
+    for case in range(120):
+        m, k = (int(n) for n in rng.integers(1, 30, 2))
+        k += 2048 * (case % 20 == 0)
+        k_minor = bool(rng.integers(2))
+        window, count = random_window(rng, *((m, k) if k_minor else (k, m)), k_minor)
+        source, other = Tensor("source", (count,), format_), Tensor("other", (5, k), format_)
+        before = {t.name: random_codes(rng, format_, t.shape, "finite") for t in (source, other)}
+        seen, columns = operand(window, source), Operand.rows(other, k, k_minor=True)
+        d, mirrored = Matrix.rows(Tensor("d", (m, 5), f32), 5), Matrix.rows(Tensor("d", (5, m), f32), m)
+        check(native, Gemm(m=m, n=5, k=k, a=seen, b=columns, d=d), before, Exact())
+        check(native, Gemm(m=5, n=m, k=k, a=columns, b=seen, d=mirrored), before, Exact())
