@@ -139,7 +139,7 @@ class AcceleratorConfig:
 
     @property
     def element_bits(self) -> int:
-        """Bits of the widest element of any matrix: of a slot of a memory word, and of a lane of a tile's side operands."""
+        """Bits of the widest element of any matrix: those of a slot of a memory word."""
         return max(f.bits for f in self.formats)
 
     @property
@@ -163,7 +163,7 @@ class AcceleratorConfig:
         return max(count for count in range(1, most + 1) if self.columns % count == 0)
 
     def panel_tiles(self, side: int) -> int:
-        """Tiles of `side` lanes, `rows` or `columns`, that a panel of A or B is wide: as many as a memory word feeds."""
+        """Tiles of `side` (rows or columns) that a panel of A or B is wide: as many as a memory word feeds."""
         return -(-(self.port_bytes // self.element_sizes[0]) // side)
 
     def banks(self, side: int) -> int:

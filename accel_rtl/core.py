@@ -10,7 +10,7 @@ from accel_rtl.job import JobReader, job_layout
 from accel_rtl.loader import FillPort, Loader
 from accel_rtl.memory import MemoryMaster
 from accel_rtl.port import MemoryPort
-from accel_rtl.registers import COUNTERS, RECORD_WORDS, WORD_BITS, ErrorCode
+from accel_rtl.registers import RECORD_WORDS, WORD_BITS, ErrorCode
 from accel_rtl.scratchpad import Halves, Ring, Scratchpad, TilePad
 from accel_rtl.store import Store
 
@@ -32,8 +32,9 @@ class Core(Module):
     port       out       the `MemoryPort`
     ========== ========= ====================================================
 
-    A job passes through the stages in turn: the reader has it until all its operands are loaded, the issuer from when the
-    job before has issued its last step, and `closing` from when the next one has the issuer, or nothing is left to do.
+    A job passes through the stages in turn: the reader has it until all its operands are loaded, the issuer from when
+    the job before has issued its last step; it is closing from when the next one has the issuer, or nothing is left
+    to do.
     Counters belong to the job that has the issuer, or that it waits for; the words read to the job that they are for.
     """
 
@@ -45,7 +46,7 @@ class Core(Module):
 
         ###
 
-        self.submodules.master = master = MemoryMaster(port)
+        self.submodules.master = MemoryMaster(port)
         self.submodules.reader = reader = JobReader(config, memory_base, memory_bytes)
         self.queued, self.descriptor, self.take = reader.queued, reader.descriptor, reader.take
         self.clear = Signal()

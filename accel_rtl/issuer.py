@@ -46,9 +46,9 @@ class StepIssuer(Module):
     wait_a, wait_b    out       no step because A or C, or only B, is not there
     ================= ========= ====================================================================================
 
-    `step` to `rows` belong to the codes that scratchpads deliver in the next cycle. A step is issued each cycle as long as
-    its panels are complete, without a pause between chunks, tiles and jobs; only the step that ends a tile waits until
-    the results before it have been taken, and that of a job's first tile until the store is through with earlier jobs.
+    `step` to `rows` belong to the codes that scratchpads deliver in the next cycle. A step is issued each cycle as long
+    as its panels are complete, without a pause between chunks and tiles; only the step that ends a tile waits until the
+    results before it have been taken, and that of a job's first tile until the store is through with earlier jobs.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

@@ -91,7 +91,7 @@ class Loader(Module):
     def _sequence_fills(self, walker: WindowWalker, walk: TileWalk) -> None:
         """Start a fill whenever the walker is idle and there is room for what the next tile needs."""
         need, done, left, pick = (Signal(len(OPERANDS)) for _ in range(4))
-        going, ended, go = Signal(), Signal(), Signal()
+        going, go = Signal(), Signal()
         lanes, steps = Signal(len(walker.lines)), Signal(len(walker.lines))
         lane_action, step_action = Signal(2), Signal(2)
         k_minor = Signal()

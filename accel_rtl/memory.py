@@ -56,8 +56,8 @@ class MemoryMaster(Module):
 
         ###
 
-        # `data` and `enables` belong to the write command in `cmd`. They are offered with it, unless earlier ones, whose
-        # commands were accepted first, are still in the queue; what is not taken with its command joins them.
+        # `data` and `enables` belong to the write command in `cmd`. They are offered with it, unless earlier ones are
+        # still in the queue, whose commands were accepted first; what is not taken with its command joins them.
         data, enables = Signal(data_bits), Signal(data_bytes)
         self.submodules.queue = queue = SyncFIFO(data_bits + data_bytes, WRITES_QUEUED)
         reads = Signal(max=READS_LIMIT + 1)

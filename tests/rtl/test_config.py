@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from accel_rtl import Accelerator, AcceleratorConfig, AcceleratorConfigError
-from accel_rtl.registers import COUNTERS, PARAMETERS
+from accel_rtl.registers import COUNTERS, DESCRIPTOR, RECORD_WORDS
 from pyhost.errors import FloatsocError
 from pyhost.formats import FormatError
 
@@ -24,7 +24,8 @@ def _config(**fields):
         ({"rows": 0}, "rows of the array is 0; it may be 1 to 32"),
         ({"columns": 33}, "columns of the array is 33; it may be 1 to 32"),
         ({"columns": "8"}, "columns of the array is '8'; it may be 1 to 32"),
-        ({"chunk": 100}, "chunk is 100; it may be a power of two from 16 to 4096"),
+        ({"depth": 100}, "depth is 100; it may be a power of two from 32 to 8192"),
+        ({"port_bits": 32}, "port_bits is 32; it may be 64 or 128"),
         ({"operand_formats": ()}, "operand_formats is empty; name at least one format, such as e4m3fn"),
         ({"operand_formats": ("e8m23",)}, "an exact accumulator of e8m23 needs 617 bits, at most 256 are built; "),
         ({"result_formats": tuple(f"e5m{n}" for n in range(3, 20))}, "18 formats are too many; at most 16"),
@@ -42,7 +43,7 @@ def test_a_name_that_is_no_format(field):
 
 
 def test_json_gives_the_configuration_back():
-    config = _config(result_formats=("fp16",), accumulator="bf16", chunk=64)
+    config = _config(result_formats=("fp16",), accumulator="bf16", depth=64, port_bits=64, stochastic=False)
     assert AcceleratorConfig.from_json(config.to_json()) == config
     assert AcceleratorConfig.from_json('{"rows": 2, "columns": 2, "operand_formats": ["e4m3fn"]}') == _config()
 
@@ -94,22 +95,34 @@ def test_shapes_and_lists_at_the_edge_can_be_built(fields):
 
 @pytest.mark.parametrize("memory_bytes", [0, 12, 1 << 33])
 def test_memory_is_whole_words(memory_bytes):
-    with pytest.raises(AcceleratorConfigError, match="must be multiples of 8"):
+    with pytest.raises(AcceleratorConfigError, match="must be multiples of 16"):
         Accelerator(_config(), memory_bytes)
 
 
 def _fields(struct: str) -> list[str]:
-    """Names of the fields of a struct of words in plan.h, in order."""
-    body = re.search(rf"struct {struct} {{(.*?)}};", PLAN.read_text(), re.DOTALL)[1]
-    lines = re.findall(r"u?int32_t ([^;]*);", re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL))
-    return [name.strip() for line in lines for name in line.split(",")]
+    """Names of the words of a struct in plan.h, in order, those of structs within it with their names in front."""
+    body = re.search(rf"struct {struct} {{(.*?)}}", PLAN.read_text(), re.DOTALL)[1]
+    words = []
+    for kind, names in re.findall(r"(u?int32_t|struct \w+) ([^;]*);", re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)):
+        inner = _fields(kind.removeprefix("struct ")) if kind.startswith("struct") else None
+        for name in (name.strip() for name in names.split(",")):
+            words += [f"{name}_{field}" for field in inner] if inner else [name]
+    return words
 
 
-def test_registers_are_the_fields_that_firmware_writes_and_reads():
-    operand, matrix = _fields("operand"), _fields("matrix")
-    expected = [*_fields("gemm"), *(f"{o}_{f}" for o in "ab" for f in operand)]
-    expected += [f"{o}_{f}" for o in "cd" for f in matrix]
-    assert list(PARAMETERS) == expected
+def test_descriptors_and_records_are_the_structs_of_the_firmware():
+    assert list(DESCRIPTOR) == _fields("gemm")
     assert list(COUNTERS) == _fields("accelerator_counters")
-    names = [csr.name for csr in Accelerator(_config(), 1 << 16).get_csrs()]
-    assert names == [*expected, "start", "status", "error", *COUNTERS]
+    record = _fields("job_record")
+    assert record[:-1] == ["error", *(f"counters_{name}" for name in COUNTERS)]
+    assert RECORD_WORDS == len(record) - 1 + int(re.search(r"reserved\[(\d+)\]", PLAN.read_text())[1])
+
+
+def test_panels_are_as_wide_as_a_memory_word():
+    assert [_config(port_bits=bits).panel_tiles(side) for side, bits in ((8, 128), (8, 64), (4, 128), (3, 64))] == [
+        2,
+        1,
+        4,
+        3,
+    ]
+    assert _config(operand_formats=("e5m10",)).panel_tiles(8) == 1
