@@ -1,4 +1,4 @@
-"""Commands that run something on a target: run, train, gemm."""
+"""Commands that run jobs from a file: run, train."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pyhost.cli.options import Output, command, job_options, machine_options
-from pyhost.job import gemm_job, load_job, parse_change
+from pyhost.job import load_job, parse_change
 from pyhost.profile import Step
 from pyhost.report.tables import facts
 
 if TYPE_CHECKING:
     from pyhost.cosim.session import Fault
 
-__all__ = ["gemm", "run", "train"]
+__all__ = ["run", "train"]
 
 
 def _fault(text: str) -> "Fault":
@@ -119,63 +119,4 @@ def train(output: Output, /, job: str | None, changes: tuple[str, ...], **option
 
         progress(f"training for {options['steps']} steps")
         result = train_job(asked, progress=progress, stepped=stepped, **options)
-    output.deliver(result)
-
-
-@click.command(
-    epilog="""\b
-    Examples:
-      floatsoc gemm 64 64 64
-      floatsoc gemm 256 256 256 --a e5m2 --d e5m10 --accumulator e5m10
-    """
-)
-@click.argument("m", type=int)
-@click.argument("n", type=int)
-@click.argument("k", type=int)
-@click.option("--a", metavar="FORMAT", default="e4m3fn", show_default=True, help="Format of A.")
-@click.option("--b", metavar="FORMAT", default="e4m3fn", show_default=True, help="Format of B.")
-@click.option("--c", metavar="FORMAT", help="Format of an addend C; without it there is none.")
-@click.option("--d", metavar="FORMAT", default="e8m23", show_default=True, help="Format of the result D.")
-@click.option("--accumulator", metavar="ACC", default="exact", show_default=True, help="exact, or a chain's format.")
-@click.option(
-    "--transpose",
-    metavar="TT",
-    default="NN",
-    show_default=True,
-    help="NN, NT, TN or TT: T, that A or B lies transposed.",
-)
-@click.option("--scale", type=int, default=0, show_default=True, metavar="S", help="D is multiplied by 2^S.")
-@click.option("--overflow", metavar="RULE", default="ieee", show_default=True, help="ieee or saturate.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the random operands and stalls.")
-@click.option("--jobs", type=int, default=1, show_default=True, help="Products, one after the other.")
-@click.option("--stall", type=float, default=0.0, show_default=True, metavar="P", help="Probability of a memory stall.")
-@click.option("--rows", type=int, default=8, show_default=True, help="Rows of the array.")
-@click.option("--columns", type=int, default=8, show_default=True, help="Columns of the array.")
-@click.option("--main-ram", default="4 MiB", show_default=True, metavar="SIZE", help="Main memory.")
-@machine_options
-@command
-def gemm(
-    output: Output,
-    /,
-    rows: int,
-    columns: int,
-    main_ram: str,
-    accumulator: str,
-    target: str,
-    toolchain: str,
-    runs_dir: str,
-    **product: Any,
-) -> None:
-    """Multiply random matrices, and compare bit for bit.
-
-    M x K by K x N, on the accelerator alone: D = round(2^S * (C + A * B)). Shows cycles, how well the array was used,
-    and what it waited for.
-    """
-    array = {"rows": rows, "columns": columns, "accumulator": accumulator}
-    job = gemm_job(product, array, {"main_ram": main_ram})
-
-    from pyhost.cosim.gemm import run_gemm
-
-    with output.progress() as progress:
-        result = run_gemm(job, target=target, toolchain=toolchain, progress=progress, runs_dir=runs_dir)
     output.deliver(result)

@@ -15,8 +15,9 @@ from typing import NoReturn
 import click
 
 from pyhost.cli.inspect import doctor, formats, report
-from pyhost.cli.jobs import gemm, run, train
+from pyhost.cli.jobs import run, train
 from pyhost.cli.options import FAILED, Output
+from pyhost.cli.products import conv, gemm
 from pyhost.errors import FloatsocError
 
 __all__ = ["main"]
@@ -44,7 +45,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, train, gemm, formats, report, doctor):
+for _command in (run, train, gemm, conv, formats, report, doctor):
     cli.add_command(_command)
 
 

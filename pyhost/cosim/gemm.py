@@ -1,18 +1,15 @@
-"""Matrix products of random operands on the accelerator, compared with the golden model."""
+"""One matrix product, or the same several times, on the accelerator: `floatsoc gemm`."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pyhost.cosim.launch import Progress, launch, silent
-from pyhost.cosim.record import check_writable, record
-from pyhost.formats import Format, parse_format
-from pyhost.job import GemmJob
-from pyhost.plan.calls import Gemm, Kernel, Operand, Plan
+from pyhost.cosim.launch import Progress, silent
+from pyhost.cosim.products import run_products
+from pyhost.cosim.roundings import rounding_of
+from pyhost.formats import parse_format
+from pyhost.job import GemmJob, Product
+from pyhost.plan.calls import Gemm, Kernel, Matrix, Operand
 from pyhost.plan.tensors import Tensor
 from pyhost.profile.result import Result
 
@@ -27,56 +24,64 @@ def run_gemm(
     progress: Progress = silent,
     runs_dir: str | Path | None = "runs",
 ) -> Result:
-    """Run `job.product.jobs` products of the same random operands, each into a D of its own.
+    """Run `job.product.jobs` products of the same random operands, each into a D of its own, through the queue.
 
-    Operands are standard normal, rounded to their formats; `seed` decides them. Errors as in `pyhost.run`.
+    With `job.product.resident` one more comes first, which is compared but not counted. Errors as in `pyhost.run`.
     """
-    check_writable(runs_dir)
-    started = time.perf_counter()
     product = job.product
-    rng = np.random.Generator(np.random.PCG64(product.seed))
-    a_rows, b_rows = product.transpose[0] == "N", product.transpose[1] == "N"
-    a = Tensor("a", (product.m, product.k) if a_rows else (product.k, product.m), parse_format(product.a))
-    b = Tensor("b", (product.k, product.n) if b_rows else (product.n, product.k), parse_format(product.b))
-    c = None if product.c is None else Tensor("c", (product.m, product.n), parse_format(product.c))
-    kernels = tuple(
-        Kernel(
-            f"gemm{number}",
-            Gemm(
-                m=product.m,
-                n=product.n,
-                k=product.k,
-                a=Operand.rows(a, a.shape[1], k_minor=a_rows),
-                b=Operand.rows(b, b.shape[1], k_minor=not b_rows),
-                c=c,
-                d=Tensor(f"d{number}", (product.m, product.n), parse_format(product.d)),
-                scale=product.scale,
-                overflow=product.overflow,
-            ),
-        )
-        for number in range(1, product.jobs + 1)
-    )
-    inputs = tuple(tensor for tensor in (a, b, c) if tensor is not None)
-    plan = Plan(kernels, inputs, ())
-    codes = {tensor.name: _normal(rng, tensor.shape, tensor.format) for tensor in inputs if tensor.format}
-    launched = launch(job, plan, target=target, toolchain=toolchain, progress=progress, stall=product.stall)
-    with launched.session as session:
-        outcome = session.step(codes)
-        console = session.console
-    result = Result(
-        job=job,
+    inputs = _inputs(product)
+    return run_products(
+        job,
+        _kernels(product, inputs),
+        inputs.values(),
+        name="gemm",
+        uncounted=int(product.resident),
         target=target,
-        bit_exact=outcome.bit_exact,
-        mismatches=outcome.mismatches or (),
-        kernels=outcome.kernels,
-        totals=outcome.totals,
-        environment=launched.environment,
-        seconds=launched.seconds([outcome], time.perf_counter() - started),
+        toolchain=toolchain,
+        progress=progress,
+        runs_dir=runs_dir,
     )
-    if runs_dir is None:
-        return result
-    return record(result, Path(runs_dir), f"gemm-{target}", {**codes, **outcome.tensors}, console)
 
 
-def _normal(rng: np.random.Generator, shape: tuple[int, ...], format_: Format) -> NDArray[np.unsignedinteger]:
-    return format_.encode(rng.standard_normal(shape))
+def _inputs(product: Product) -> dict[str, Tensor]:
+    """The tensors that a product reads: a, b and, where there are, c, bias, mask and d0, the first addend."""
+    m, n, k = product.m, product.n, product.k
+    tensors = {
+        "a": ((m, k) if product.transpose[0] == "N" else (k, m), product.a),
+        "b": ((k, n) if product.transpose[1] == "N" else (n, k), product.b),
+        "c": ((m, n), product.c),
+        "bias": ((n,), product.bias),
+        "mask": ((m, n), product.mask),
+        "d0": ((m, n), product.d if product.accumulate else None),
+    }
+    return {name: Tensor(name, shape, parse_format(format_)) for name, (shape, format_) in tensors.items() if format_}
+
+
+def _kernels(product: Product, inputs: dict[str, Tensor]) -> list[Kernel]:
+    m, n, k = product.m, product.n, product.k
+    a, b, before = inputs["a"], inputs["b"], inputs.get("d0")
+    kernels: list[Kernel] = []
+    for number in range(1 - product.resident, product.jobs + 1):
+        first = not kernels
+        d = Tensor(f"d{number}" if number else "warm_up", (m, n), parse_format(product.d))
+        addend = Matrix.row(inputs["bias"]) if product.bias else Matrix.rows(before, n) if before else None
+        call = Gemm(
+            m=m,
+            n=n,
+            k=k,
+            a=Operand.rows(a, a.shape[1], k_minor=product.transpose[0] == "N"),
+            b=Operand.rows(b, b.shape[1], k_minor=product.transpose[1] == "T"),
+            c=Matrix.rows(inputs["c"], n) if product.c else None,
+            d=Matrix.rows(d, n),
+            addend=addend,
+            mask=Matrix.rows(inputs["mask"], n) if product.mask else None,
+            relu=product.relu,
+            scale=product.scale,
+            overflow=product.overflow,
+            rounding=rounding_of(product.rounding, product.seed, number),
+            a_resident=product.resident and not first,
+            b_resident=product.resident and not first,
+        )
+        kernels.append(Kernel(f"gemm{number}" if number else "warm_up", call))
+        before = d if product.accumulate else None
+    return kernels

@@ -17,6 +17,8 @@ class AcceleratorHardware:
     operand_formats: tuple[str, ...]
     result_formats: tuple[str, ...] = ()
     accumulator: str = "exact"
+    depth: int = 2048
+    port_bits: int = 128
 
 
 @dataclass(frozen=True, kw_only=True)

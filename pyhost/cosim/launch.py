@@ -11,11 +11,12 @@ from platform import platform, python_version
 from pyhost.cosim.build import build_firmware, build_soc
 from pyhost.cosim.hardware import AcceleratorHardware, Hardware
 from pyhost.cosim.machine import Machine
+from pyhost.cosim.roundings import rounding_of
 from pyhost.cosim.session import Outcome, Reference, Session
 from pyhost.errors import JobError
 from pyhost.formats import parse_format
 from pyhost.golden.gemm import Accumulator, Chain, Exact
-from pyhost.job import GemmJob, Job
+from pyhost.job import Buildable, GemmJob
 from pyhost.plan.calls import Plan
 from pyhost.plan.tensors import place
 from pyhost.profile.result import Seconds
@@ -58,13 +59,17 @@ class Launched:
         )
 
 
-def accumulator_of(job: Job | GemmJob) -> Accumulator:
+def accumulator_of(job: Buildable) -> Accumulator:
     """The golden model's accumulator for `accelerator.accumulator`."""
     name = job.accelerator.accumulator
-    return Exact() if name == "exact" else Chain(parse_format(name))
+    if name == "exact":
+        return Exact()
+    if isinstance(job, GemmJob):
+        return Chain(parse_format(name), rounding_of(job.product.chain_rounding, job.product.seed, 0))
+    return Chain(parse_format(name))
 
 
-def hardware_of(job: Job | GemmJob) -> Hardware:
+def hardware_of(job: Buildable) -> Hardware:
     """The hardware that the job asks for."""
     accelerator = AcceleratorHardware(
         rows=job.accelerator.rows,
@@ -72,6 +77,8 @@ def hardware_of(job: Job | GemmJob) -> Hardware:
         operand_formats=job.accelerator.formats,
         result_formats=job.result_formats,
         accumulator=job.accelerator.accumulator,
+        depth=job.accelerator.depth,
+        port_bits=job.accelerator.port_bits,
     )
     return Hardware(
         cpu=job.soc.cpu,
@@ -82,7 +89,7 @@ def hardware_of(job: Job | GemmJob) -> Hardware:
 
 
 def launch(
-    job: Job | GemmJob,
+    job: Buildable,
     plan: Plan,
     *,
     target: str,
@@ -159,7 +166,7 @@ class _Narrator:
             self._progress(f"simulating kernel {index + 1} of {count}, {self._plan.kernels[index].name}")
 
 
-def _limit(plan: Plan, job: Job | GemmJob) -> Limit:
+def _limit(plan: Plan, job: Buildable) -> Limit:
     """Cycles that no healthy step takes: several times the slowest seen for each multiply-add and each element.
 
     In firmware a multiply-add takes some 50 to 200 cycles and an element of another kernel up to 500 (of the softmax

@@ -123,7 +123,7 @@ class Session:
         self._plan = plan
         self._backend = backend
         self._accumulator = accumulator
-        self._elements = elements
+        self.elements = elements
         self._state: Mapping[str, Codes] | None = plan.initial
         backend.write(plan.initial, plan.state)
 
@@ -160,7 +160,7 @@ class Session:
         kernels = self._kernels(record, mismatches)
         return Outcome(
             kernels=kernels,
-            totals=Totals.of(kernels, cycles=record.cycles, elements=self._elements),
+            totals=Totals.of(kernels, cycles=record.cycles, elements=self.elements),
             tensors=actual,
             mismatches=mismatches,
             run_seconds=run_seconds,

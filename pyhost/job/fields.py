@@ -10,21 +10,25 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Va
 
 from pyhost.errors import FloatsocError
 from pyhost.formats import BinaryFormat, ScalarFormat, parse_format
+from pyhost.formats.rounding import RANDOM_BITS_LIMIT
 
 __all__ = [
     "AccumulatorName",
     "ArrayExtent",
     "ByteCount",
     "DataSource",
+    "Depth",
+    "Extent",
     "FormatName",
     "FormatNames",
-    "Memory",
     "ModelName",
     "PowerOfTwo",
+    "ProductRounding",
     "TensorFormatName",
     "binary_format",
     "is_binary",
     "nearest",
+    "random_bits",
 ]
 
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -110,10 +114,26 @@ def _check_power_of_two(given: float) -> float:
     return given
 
 
-def _check_memory(given: str) -> str:
-    if given != "sram":
-        raise ValueError("allowed: sram, the only main memory there is today")
+def _check_depth(given: int) -> int:
+    if given.bit_count() != 1:
+        raise ValueError("must be a power of two from 32 to 8192")
     return given
+
+
+def _check_rounding(given: str) -> str:
+    match = re.fullmatch(r"stochastic:(\d+)", given)
+    if match and 1 <= int(match[1]) <= RANDOM_BITS_LIMIT:
+        return given
+    if match or given not in ("nearest_even", "toward_zero"):
+        raise ValueError(
+            f"allowed: nearest_even, toward_zero, stochastic:R with 1 to {RANDOM_BITS_LIMIT} random bits R"
+        )
+    return given
+
+
+def random_bits(rounding: str) -> int:
+    """R of stochastic:R, 0 of any other rounding."""
+    return int(rounding.partition(":")[2] or 0)
 
 
 def _check_model(given: str) -> str:
@@ -139,7 +159,9 @@ FormatNames = Annotated[
 ]
 AccumulatorName = Annotated[str, AfterValidator(_check_accumulator)]
 ArrayExtent = Annotated[int, Field(ge=1, le=32)]
+Extent = Annotated[int, Field(ge=1, le=65535)]
+Depth = Annotated[int, Field(ge=32, le=8192), AfterValidator(_check_depth)]
 PowerOfTwo = Annotated[float, AfterValidator(_check_power_of_two)]
-Memory = Annotated[str, AfterValidator(_check_memory)]
+ProductRounding = Annotated[str, AfterValidator(_check_rounding)]
 ModelName = Annotated[str, AfterValidator(_check_model)]
 DataSource = Annotated[str, AfterValidator(_check_data)]

@@ -1,4 +1,4 @@
-"""The tables of a job file, and the job of a single matrix product."""
+"""The tables of a job file; what jobs of every kind have in common."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import frexp
@@ -11,9 +11,8 @@ from pyhost.job.fields import (
     ArrayExtent,
     ByteCount,
     DataSource,
-    FormatName,
+    Depth,
     FormatNames,
-    Memory,
     ModelName,
     PowerOfTwo,
     TensorFormatName,
@@ -22,39 +21,46 @@ from pyhost.job.fields import (
 )
 from pyhost.job.validate import CrossFieldError, merge, validate
 
-__all__ = ["Accelerator", "Formats", "GemmJob", "Job", "Network", "Product", "Soc", "Training", "gemm_job"]
+__all__ = ["Accelerator", "Buildable", "Formats", "Job", "Network", "Soc", "Table", "Training"]
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """Frozen, and strict about keys and types."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Soc(_Table):
+class Soc(Table):
     """[soc]: the processor and its memory."""
 
     cpu: Literal["minimal", "lite", "standard", "full"] = "full"
     main_ram: ByteCount = 4 * 2**20
-    memory: Memory = "sram"
+    memory: Literal["sram", "sdram"] = "sram"
 
 
-class Accelerator(_Table):
-    """[accelerator]: an array of `rows` x `columns` processing elements; not built where it is not enabled."""
+class Accelerator(Table):
+    """[accelerator]: an array of `rows` x `columns` processing elements; not built where it is not enabled.
+
+    depth: steps along k that its scratchpads hold; port_bits: width of its port into main memory.
+    """
 
     enabled: bool = True
     rows: ArrayExtent = 8
     columns: ArrayExtent = 8
     formats: FormatNames = ("e4m3fn", "e5m2")
     accumulator: AccumulatorName = "exact"
+    depth: Depth = 2048
+    port_bits: Literal[64, 128] = 128
 
 
-class Network(_Table):
+class Network(Table):
     """[network]: what is trained, on how many images a step."""
 
     model: ModelName = "cnn-digits"
     batch: int = Field(default=16, ge=1, le=65535)
 
 
-class Formats(_Table):
+class Formats(Table):
     """[formats]: of tensors. `result` is that of products which firmware goes on working with.
 
     Hardware and firmware compute in binary formats; others, such as posits, are for `--target golden`.
@@ -68,7 +74,7 @@ class Formats(_Table):
     overflow: Literal["saturate", "ieee"] = "saturate"
 
 
-class Training(_Table):
+class Training(Table):
     """[training]: data, optimiser and the seed of everything random."""
 
     data: DataSource = "digits"
@@ -95,7 +101,7 @@ def exact_accumulator_bits(formats: Iterable[str]) -> int:
     return 2 * (bottom + top) + 2 * max(format_.precision for format_ in parsed) + 17
 
 
-class _Buildable(_Table):
+class Buildable(Table):
     """What determines the hardware, whatever runs on it."""
 
     soc: Soc = Soc()
@@ -103,6 +109,11 @@ class _Buildable(_Table):
 
     def _operands(self) -> Iterator[tuple[str, str]]:
         """(dotted name of the field, format) of everything that the accelerator must be able to read."""
+        raise NotImplementedError
+
+    @property
+    def result_formats(self) -> tuple[str, ...]:
+        """Formats of what the accelerator reads and writes at write-back."""
         raise NotImplementedError
 
     @property
@@ -142,7 +153,7 @@ class _Buildable(_Table):
         return self.model_dump()
 
 
-class Job(_Buildable):
+class Job(Buildable):
     """One training step, and where it runs. `Job()` is the default job; hashable, equal when all fields are."""
 
     network: Network = Network()
@@ -163,60 +174,3 @@ class Job(_Buildable):
     def result_formats(self) -> tuple[str, ...]:
         """Formats that products are written in: forward and weight gradient, input gradient."""
         return tuple(dict.fromkeys((self.formats.result, self.formats.gradient)))
-
-
-class Product(_Table):
-    """[product]: D[m, n] = round_d(2^scale * (C[m, n] + sum over k of A[m, k] * B[k, n])), `jobs` times."""
-
-    m: int = Field(ge=1, le=65535)
-    n: int = Field(ge=1, le=65535)
-    k: int = Field(ge=1, le=65535)
-    a: FormatName = "e4m3fn"
-    b: FormatName = "e4m3fn"
-    c: FormatName | None = None
-    d: FormatName = "e8m23"
-    transpose: Literal["NN", "NT", "TN", "TT"] = "NN"
-    scale: int = Field(default=0, ge=-126, le=127)
-    overflow: Literal["saturate", "ieee"] = "ieee"
-    jobs: int = Field(default=1, ge=1, le=1000)
-    stall: float = Field(default=0.0, ge=0, lt=1)
-    seed: int = Field(default=1, ge=0, lt=2**32)
-
-
-class GemmJob(_Buildable):
-    """Matrix products of random operands, on the accelerator alone."""
-
-    product: Product
-
-    def _operands(self) -> Iterator[tuple[str, str]]:
-        for name in ("a", "b", "c"):
-            if format_ := getattr(self.product, name):
-                yield f"product.{name}", format_
-
-    @property
-    def result_formats(self) -> tuple[str, ...]:
-        """The format of D; on the default job's accelerator those of its results, so that one hardware serves both."""
-        usual = Job()
-        same = self.accelerator.formats == usual.accelerator.formats and self.product.d in usual.result_formats
-        return usual.result_formats if same else (self.product.d,)
-
-
-def gemm_job(
-    product: Mapping[str, object],
-    accelerator: Mapping[str, object] | None = None,
-    soc: Mapping[str, object] | None = None,
-) -> GemmJob:
-    """The job of a command line; JobError names the arguments (`M`, `--rows`) that are not as they may be.
-
-    The accelerator's formats are those of the default job if they include those of A, B and C, else just these.
-    """
-
-    def subject(name: str) -> str:
-        option = name.rpartition(".")[2].replace("_", "-")
-        return option.upper() if option in ("m", "n", "k") else f"--{option}"
-
-    wanted = validate(Product, dict(product), subject)
-    usual, needed = Accelerator().formats, tuple(dict.fromkeys(name for name in (wanted.a, wanted.b, wanted.c) if name))
-    formats = usual if set(needed) <= set(usual) else needed
-    tables = {"product": dict(product), "accelerator": {**(accelerator or {}), "formats": formats}, "soc": soc or {}}
-    return validate(GemmJob, tables, subject)

@@ -6,7 +6,7 @@ Cycles are cycles of the SoC's clock, energies picojoules, times seconds. What i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pyhost.errors import FloatsocError, JobError
-from pyhost.job import GemmJob, Job
+from pyhost.job import ConvolutionJob, GemmJob, Job
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,16 +63,22 @@ class Mismatch:
 
 @dataclass(frozen=True, kw_only=True)
 class AcceleratorCounters:
-    """What the accelerator counted in a kernel: see struct accelerator_counters. macs: None in older files."""
+    """What the accelerator counted in a kernel, or in several: see struct accelerator_counters."""
 
-    macs: int | None = None
-    cycles: int
-    busy: int
-    wait_a: int
-    wait_b: int
-    wait_store: int
-    dma_beats: int
-    bus_wait: int
+    macs: int = 0
+    cycles: int = 0
+    busy: int = 0
+    wait_a: int = 0
+    wait_b: int = 0
+    wait_store: int = 0
+    dma_beats: int = 0
+    bus_wait: int = 0
+
+    @classmethod
+    def sum_of(cls, counters: Iterable[AcceleratorCounters]) -> Self:
+        """Each count summed."""
+        all_counters = tuple(counters)
+        return cls(**{f.name: sum(getattr(each, f.name) for each in all_counters) for f in fields(cls)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,12 +110,13 @@ class KernelResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Of the whole step. `cycles` runs from the first kernel's start to the last one's end."""
+    """Of the whole step. cycles: from the first kernel's start to the last one's end. accelerator: summed over jobs."""
 
     cycles: int | None
     macs: int
     macs_per_cycle: float | None
     utilization: float | None
+    accelerator: AcceleratorCounters | None = None
     energy_pj: float | None = None
     predicted_cycles: int | None = None
 
@@ -118,14 +125,16 @@ class Totals:
         """Sums over `kernels`; utilization is that of an array of `elements` while its jobs ran."""
         kernels = tuple(kernels)
         macs = sum(kernel.macs for kernel in kernels)
-        jobs = [(kernel.macs, kernel.accelerator.cycles) for kernel in kernels if kernel.accelerator]
-        available = elements * sum(cycles for _, cycles in jobs)
+        jobs = [kernel for kernel in kernels if kernel.accelerator]
+        counters = AcceleratorCounters.sum_of(kernel.accelerator for kernel in jobs if kernel.accelerator)
+        available = elements * counters.cycles
         predictions = [kernel.predicted_cycles for kernel in kernels]
         return cls(
             cycles=cycles,
             macs=macs,
             macs_per_cycle=macs / cycles if cycles else None,
-            utilization=sum(macs for macs, _ in jobs) / available if available else None,
+            utilization=sum(kernel.macs for kernel in jobs) / available if available else None,
+            accelerator=counters if jobs else None,
             predicted_cycles=sum(p for p in predictions if p is not None) if None not in predictions else None,
         )
 
@@ -180,7 +189,7 @@ class Result(_Document):
     before the update.
     """
 
-    job: Job | GemmJob
+    job: Job | GemmJob | ConvolutionJob
     bit_exact: bool | None
     kernels: tuple[KernelResult, ...]
     totals: Totals

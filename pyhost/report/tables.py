@@ -69,9 +69,9 @@ def ratio(number: float | None) -> str:
     return "" if number is None else f"{number:.3g}"
 
 
-def percent(number: float | None) -> str:
-    """28%; nothing for None."""
-    return "" if number is None else f"{number:.0%}"
+def percent(number: float | None, digits: int = 0) -> str:
+    """28%; nothing for None. digits: after the point."""
+    return "" if number is None else f"{number:.{digits}%}"
 
 
 def yes(equal: bool | None) -> str:

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pyhost.job import GemmJob, Job
-from pyhost.profile import Mismatch, Number, Result, Step, Totals, TrainResult, speedups
+from pyhost.job import Buildable, Convolution, ConvolutionJob, GemmJob, Job, Product, ProductJob
+from pyhost.profile import AcceleratorCounters, Mismatch, Number, Result, Step, Totals, TrainResult, speedups
 from pyhost.report.tables import bar, count, facts, percent, ratio, table, yes
 
 __all__ = ["show", "verdict"]
@@ -58,16 +58,13 @@ def _show_result(result: Result, console: Console) -> None:
                 "MACs",
                 f"{totals.macs:,}" + (f", {ratio(totals.macs_per_cycle)} a cycle" if totals.macs_per_cycle else ""),
             ),
-            (
-                "array",
-                f"{totals.utilization:.0%} of its elements at work while a job ran" if totals.utilization else None,
-            ),
+            ("array", _utilization(result)),
             *_time_facts(result),
         )
     )
     _show_mismatches(result.mismatches, console)
     console.print()
-    console.print(_job_table(result) if isinstance(result.job, GemmJob) else _kernel_table(result, console))
+    console.print(_job_table(result) if isinstance(result.job, ProductJob) else _kernel_table(result, console))
     if result.baseline:
         _show_baseline(result, result.baseline, console)
     _show_directory(result, console)
@@ -110,24 +107,63 @@ def _show_training(result: TrainResult, console: Console) -> None:
     _show_directory(result, console)
 
 
-def _job_facts(job: Job | GemmJob) -> Iterator[tuple[str, str]]:
-    if isinstance(job, GemmJob):
-        p = job.product
-        addend = f" + C {p.c}" if p.c else ""
-        yield "product", f"{p.m} x {p.n} x {p.k} {p.transpose}, seed {p.seed}"
-        yield "formats", f"A {p.a} * B {p.b}{addend} -> D {p.d}, scale 2^{p.scale}, overflow {p.overflow}"
-    else:
-        formats = job.formats
-        yield "network", f"{job.network.model}, batch {job.network.batch}, on {job.training.data}"
-        yield "formats", f"activation {formats.activation}, weight {formats.weight}, gradient {formats.gradient}"
+def _utilization(result: Result) -> str | None:
+    """The share of the array's elements at work while jobs ran; of products alone also in all of the SoC's cycles."""
+    totals = result.totals
+    if totals.utilization is None:
+        return None
+    if isinstance(result.job, ProductJob) and totals.macs_per_cycle:
+        in_all = totals.macs_per_cycle / result.elements
+        return f"{totals.utilization:.2%} of its elements at work, {in_all:.2%} by the SoC's count"
+    return f"{totals.utilization:.0%} of its elements at work while a job ran"
+
+
+def _job_facts(job: Buildable) -> Iterator[tuple[str, str]]:
+    match job:
+        case GemmJob():
+            yield from _product_facts(job.product)
+        case ConvolutionJob():
+            yield from _convolution_facts(job.convolution)
+        case Job():
+            formats = job.formats
+            yield "network", f"{job.network.model}, batch {job.network.batch}, on {job.training.data}"
+            yield "formats", f"activation {formats.activation}, weight {formats.weight}, gradient {formats.gradient}"
     accumulator = job.accelerator.accumulator
     yield "accumulator", accumulator if accumulator == "exact" else f"chain of {accumulator}"
 
 
-def _hardware(job: Job | GemmJob) -> str:
+def _product_facts(p: Product) -> Iterator[tuple[str, str]]:
+    how = "resident, " if p.resident else "queued, " if p.jobs > 1 else "cold, "
+    yield "product", f"{p.m} x {p.n} x {p.k} {p.transpose}, {how}seed {p.seed}"
+    addend = f" + C {p.c}" if p.c else ""
+    yield "formats", f"A {p.a} * B {p.b}{addend} -> D {p.d}, scale 2^{p.scale}, overflow {p.overflow}"
+    done = [
+        f"rounded {p.rounding}" if p.rounding != "nearest_even" else "",
+        f"+ row of {p.bias}" if p.bias else "",
+        "+ D of the job before" if p.accumulate else "",
+        "ReLU" if p.relu else "",
+        f"mask of {p.mask}" if p.mask else "",
+        f"chain rounded {p.chain_rounding}" if p.chain_rounding != "nearest_even" else "",
+    ]
+    if any(done):
+        yield "write-back", ", ".join(filter(None, done))
+
+
+def _convolution_facts(c: Convolution) -> Iterator[tuple[str, str]]:
+    yield (
+        "convolution",
+        f"{c.images} x {c.height} x {c.width} x {c.channels} -> {c.filters}, kernel {c.kernel}, stride {c.stride}, "
+        f"padding {c.padding}, dilation {c.dilation}, groups {c.groups}, seed {c.seed}",
+    )
+    yield "formats", f"X {c.activation}, W {c.weight}, dY {c.gradient} -> {c.result}, overflow {c.overflow}"
+    if c.rounding != "nearest_even":
+        yield "write-back", f"rounded {c.rounding}"
+
+
+def _hardware(job: Buildable) -> str:
     accelerator = job.accelerator
     array = f"array of {accelerator.rows} x {accelerator.columns}" if accelerator.enabled else "no accelerator"
-    return f"VexRiscv {job.soc.cpu}, {array}"
+    return f"VexRiscv {job.soc.cpu}, {array}, {job.soc.memory.upper()}"
 
 
 def _time_facts(result: Result | TrainResult) -> Iterator[tuple[str, str]]:
@@ -172,22 +208,37 @@ def _kernel_table(result: Result, console: Console) -> Table:
 
 
 def _job_table(result: Result) -> Table:
-    rows = []
-    for kernel in result.kernels:
-        job = kernel.accelerator
-        waits = (job.busy, job.wait_a, job.wait_b, job.wait_store, job.bus_wait) if job else (None,) * 5
-        rows.append(
-            (
-                str(kernel.index + 1),
-                count(job.cycles if job else kernel.cycles),
-                percent(kernel.utilization(result.elements)),
-                *map(count, waits),
+    """Each job by the accelerator's own counters, and their sums."""
+
+    def row(name: str, job: AcceleratorCounters | None, *cells: str) -> tuple[str, ...]:
+        waits = (job.busy, job.wait_a, job.wait_b, job.wait_store, job.dma_beats, job.bus_wait) if job else (None,) * 6
+        cycles, predicted, utilization, equal = cells
+        return (name, cycles, predicted, utilization, *map(count, waits), equal)
+
+    totals = result.totals
+    return table(
+        ("job", "cycles", "predicted", "array", "busy", "wait A", "B", "store", "beats", "bus", "exact"),
+        [
+            row(
+                kernel.name,
+                kernel.accelerator,
+                count(kernel.accelerator.cycles if kernel.accelerator else kernel.cycles),
+                count(kernel.predicted_cycles),
+                percent(kernel.utilization(result.elements), 1),
                 yes(kernel.bit_exact),
             )
-        )
-    return table(
-        ("job", "cycles", "array", "busy", "wait A", "wait B", "store", "bus", "exact"),
-        rows,
+            for kernel in result.kernels
+        ],
+        footer=[
+            row(
+                "total",
+                totals.accelerator,
+                count(totals.accelerator.cycles if totals.accelerator else totals.cycles),
+                count(totals.predicted_cycles),
+                percent(totals.utilization, 1),
+                yes(result.bit_exact),
+            )
+        ],
         wrong=[kernel.bit_exact is False for kernel in result.kernels],
     )
 

@@ -7,7 +7,7 @@
 #include "gemm_software.h"
 
 #define JOB_LIMIT 64
-#define ASKS_A_JOB 3
+#define ASKS_A_JOB 8
 
 static const struct gemm *queue[QUEUE_DEPTH];
 static uint32_t submitted, completed, first, asked;

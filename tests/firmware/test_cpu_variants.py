@@ -9,7 +9,7 @@ from pyhost.cosim.machine import Machine
 from pyhost.formats import parse_format
 from pyhost.golden import Chain, Exact
 from pyhost.golden.step import execute
-from pyhost.plan.calls import Gemm, Kernel, Operand, Plan, Relu, Sgd, SoftmaxCrossEntropy
+from pyhost.plan.calls import Gemm, Kernel, Matrix, Operand, Plan, Relu, Sgd, SoftmaxCrossEntropy
 from pyhost.plan.tensors import Tensor
 from pyhost.targets.base import Limit
 from pyhost.targets.elf import ElfImage
@@ -33,7 +33,7 @@ def small_step():
     master, velocity = Tensor("master", (ROWS, CLASSES), F32), Tensor("velocity", (ROWS, CLASSES), F32)
     a, b = Operand.rows(x, INPUTS, k_minor=True), Operand.rows(w, CLASSES, k_minor=False)
     calls = {
-        "product": Gemm(m=ROWS, n=CLASSES, k=INPUTS, a=a, b=b, d=logits),
+        "product": Gemm(m=ROWS, n=CLASSES, k=INPUTS, a=a, b=b, d=Matrix.rows(logits, CLASSES)),
         "relu": Relu(x=logits, y=active, overflow="saturate"),
         "loss": SoftmaxCrossEntropy(
             logits=logits,

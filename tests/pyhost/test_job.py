@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accel_rtl.config import AcceleratorConfig, AcceleratorConfigError
+from pyhost.cosim.launch import hardware_of
 from pyhost.errors import JobError
-from pyhost.job import GemmJob, Job, gemm_job, load_job, parse_change
+from pyhost.job import ConvolutionJob, GemmJob, Job, convolution_job, gemm_job, load_job, parse_change
 from pyhost.job.models import EXACT_ACCUMULATOR_LIMIT, exact_accumulator_bits
 from soc.config import SocConfig
 
@@ -60,7 +61,10 @@ def test_equal_jobs_are_one_key():
         ("[soc]\ncpu = 'fulll'", 'job.toml:2: soc.cpu = "fulll": did you mean full? allowed: minimal, lite'),
         ("[soc]\nmain_ram = '4 MB'", 'job.toml:2: soc.main_ram = "4 MB": a size is a whole number and a unit'),
         ("[soc]\nmain_ram = '3 MiB'", "job.toml:2: soc.main_ram = "),
-        ("[soc]\nmemory = 'sdram'", 'job.toml:2: soc.memory = "sdram": allowed: sram'),
+        ("[soc]\nmemory = 'dram'", 'job.toml:2: soc.memory = "dram": did you mean sdram? allowed: sram, sdram'),
+        ("[accelerator]\ndepth = 100", "job.toml:2: accelerator.depth = 100: must be a power of two from 32 to 8192"),
+        ("[accelerator]\ndepth = 16", "job.toml:2: accelerator.depth = 16: must be greater than or equal to 32"),
+        ("[accelerator]\nport_bits = 32", "job.toml:2: accelerator.port_bits = 32: "),
         (
             "[accelerator]\nrow = 8",
             "job.toml:2: accelerator.row: unknown key; did you mean rows? allowed: enabled, rows",
@@ -199,6 +203,12 @@ def test_the_exact_accumulator_is_as_wide_as_the_hardware_says(names):
             AcceleratorConfig(rows=1, columns=1, operand_formats=tuple(names))
 
 
+@pytest.mark.parametrize(("depth", "port_bits"), [(32, 64), (8192, 128)])
+def test_depths_and_ports_that_the_job_allows_can_be_generated(depth, port_bits):
+    job = load_job(None, {"accelerator.depth": depth, "accelerator.port_bits": port_bits})
+    AcceleratorConfig.from_json(json.dumps(json.loads(hardware_of(job).to_json())["accelerator"]))
+
+
 def test_a_loss_scale_is_an_exact_power_of_two():
     assert frexp(load_job(None, {"training.loss_scale": 1024}).training.loss_scale) == (0.5, 11)
 
@@ -231,9 +241,48 @@ def test_a_product_can_have_more_memory():
         ({}, {"rows": 33}, "--rows = 33: "),
         ({"transpose": "NX"}, {}, '--transpose = "NX": allowed: NN, NT, TN, TT'),
         ({"stall": 1.0}, {}, "--stall = 1.0: "),
+        ({"rounding": "up"}, {}, '--rounding = "up": allowed: nearest_even, toward_zero, stochastic:R'),
+        ({"rounding": "stochastic:25"}, {}, '--rounding = "stochastic:25": allowed: '),
+        ({"rounding": "stochastic"}, {}, '--rounding = "stochastic": allowed: '),
+        ({"bias": "e8m23", "accumulate": True}, {}, "--accumulate: a product has one addend"),
+        ({"chain_rounding": "toward_zero"}, {"accumulator": "e8m23"}, "--chain-rounding: a chain rounds"),
+        ({"chain_rounding": "stochastic:3"}, {}, "--chain-rounding: nothing is rounded in an exact accumulator"),
+        ({}, {"port_bits": 32}, "--port-bits = 32: "),
     ],
 )
 def test_a_product_names_the_argument_that_is_wrong(changes, accelerator, expected):
     with pytest.raises(JobError) as caught:
         gemm_job(product(**changes), accelerator)
+    assert str(caught.value).startswith(expected)
+
+
+def test_matrices_of_the_write_back_are_formats_of_the_hardware():
+    job = gemm_job(product(d="e5m10", bias="bf16", mask="e4m3"))
+    assert job.result_formats == ("e5m10", "e8m7", "e4m3")
+    assert gemm_job(product(mask="e4m3fn", bias="e8m23")).result_formats == Job().result_formats
+
+
+def convolution(**changes):
+    return {"images": 2, "height": 6, "width": 5, "channels": 4, "filters": 8, **changes}
+
+
+def test_a_convolution_survives_json():
+    job = convolution_job(convolution(gradient="e5m2", stride=2, groups=4), {"rows": 4})
+    assert ConvolutionJob.model_validate(json.loads(json.dumps(job.to_dict()))) == job
+    assert job.accelerator.formats == Job().accelerator.formats
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"images": 0}, "IMAGES = 0: "),
+        ({"groups": 3}, "--groups: does not divide 4 channels and 8 filters"),
+        ({"kernel": 6}, "--kernel: a window of 6x6 does not fit 6x5 with 0 of padding"),
+        ({"dilation": 3}, "--kernel: a window of 7x7 does not fit"),
+        ({"weight": "e9"}, '--weight = "e9": '),
+    ],
+)
+def test_a_convolution_names_the_argument_that_is_wrong(changes, expected):
+    with pytest.raises(JobError) as caught:
+        convolution_job(convolution(**changes))
     assert str(caught.value).startswith(expected)

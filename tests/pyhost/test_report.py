@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from pyhost.errors import JobError
-from pyhost.job import Job, gemm_job
+from pyhost.job import Job, convolution_job, gemm_job
 from pyhost.profile import (
     AcceleratorCounters,
     KernelResult,
@@ -113,7 +113,7 @@ def test_the_file_has_the_documented_keys_and_null_for_unknown():
     assert kernel["instructions"] is None
     assert plain["kernels"][1]["accelerator"] is None
     assert plain["totals"].keys() == {
-        *("cycles", "macs", "macs_per_cycle", "utilization", "energy_pj", "predicted_cycles"),
+        *("cycles", "macs", "macs_per_cycle", "utilization", "accelerator", "energy_pj", "predicted_cycles"),
     }
     assert plain["seconds"].keys() == {"build", "load", "run", "golden", "total", "simulated_cycles_per_second"}
 
@@ -253,5 +253,28 @@ def test_a_long_training_shows_its_ends_and_fits():
 
 def test_jobs_of_a_product_show_what_the_array_waited_for():
     first, _ = kernels()
-    lines = shown(result(job=gemm_job({"m": 8, "n": 4, "k": 16}, {}), kernels=(first,), loss=None))
-    assert lines[-1].split() == ["1", "64", "12%", "16", "20", "12", "16", "3", "yes"]
+    second = replace(first, name="gemm2", predicted_cycles=60)
+    jobs = (replace(first, name="gemm1", predicted_cycles=65), second)
+    totals = Totals.of(jobs, cycles=150, elements=64)
+    lines = shown(
+        result(job=gemm_job({"m": 8, "n": 4, "k": 16, "jobs": 2}, {}), kernels=jobs, totals=totals, loss=None)
+    )
+    assert [line.split() for line in lines if line.startswith("gemm")] == [
+        ["gemm1", "64", "65", "12.5%", "16", "20", "12", "16", "40", "3", "yes"],
+        ["gemm2", "64", "60", "12.5%", "16", "20", "12", "16", "40", "3", "yes"],
+    ]
+    assert lines[-1].split() == ["total", "128", "125", "12.5%", "32", "40", "24", "32", "80", "6", "yes"]
+    assert any("12.50% of its elements at work, 10.67% by the SoC's count" in line for line in lines)
+    assert any(line.split()[:1] == ["product"] and "queued" in line for line in lines)
+
+
+def test_a_convolution_shows_its_passes():
+    first, _ = kernels()
+    job = convolution_job(
+        {"images": 1, "height": 8, "width": 8, "channels": 2, "filters": 4, "rounding": "stochastic:5"}
+    )
+    lines = shown(result(job=job, kernels=(replace(first, name="forward"),), loss=None))
+    text = "\n".join(lines)
+    assert "1 x 8 x 8 x 2 -> 4, kernel 3" in text
+    assert "rounded stochastic:5" in text
+    assert any(line.startswith("forward ") for line in lines)
