@@ -1,4 +1,4 @@
-"""The software product's write-back against the golden model: every rounding, addend, ReLU and mask, and their mixtures."""
+"""The software product's write-back against the golden model: every rounding, addend, ReLU and mask."""
 
 from dataclasses import replace
 
@@ -15,6 +15,7 @@ SEED = 161803
 M, N, K = 9, 7, 12
 FORMATS = ("e4m3fn", "e5m2", "e4m3fnuz", "e2m3fn", "e5m10", "e5m10nosub", "e8m7", "e8m23", "e5m2b40", "e8m23b200")
 ROUNDINGS = [Rounding.NEAREST_EVEN, Rounding.TOWARD_ZERO, Stochastic(1, 5), Stochastic(11, 5, 2, 3), Stochastic(24, 9)]
+EXACT = Exact()
 E4M3, E5M2, E5M10, F32 = (parse_format(name) for name in ("e4m3fn", "e5m2", "e5m10", "e8m23"))
 
 
@@ -41,7 +42,7 @@ def matrix(name, format_, *, row=False):
     return Matrix.row(Tensor(name, (N,), format_)) if row else Matrix.rows(Tensor(name, (M, N), format_), N)
 
 
-def check(native, rng, call, accumulator=Exact(), before=None):
+def check(native, rng, call, accumulator=EXACT, before=None):
     tensors = {tensor.name: tensor for tensor in call.reads}
     before = {name: random_codes(rng, tensor) for name, tensor in tensors.items()} | (before or {})
     plan = Plan((Kernel("product", call),), (), ())
@@ -84,14 +85,8 @@ def test_the_sum_is_rounded_to_binary32_before_the_addend_and_not_after(native, 
         "b": F32.encode([[1.0], [1.0], [1.0]]),
         "addend": F32.encode([2.0**-24 - 2.0**-40]),
     }
-    plan = Plan((Kernel("product", call),), (), ())
-    accumulator = Chain(
-        F32
-    )  # binary32 operands have no exact accumulator in hardware; 2^-30 is lost at the second step
-    for each in (Exact(), accumulator):
-        after = native.execute(plan, before, accumulator=each)
-        assert F32.decode(after["d"])[0, 0] == 1 + 2.0**-23
-    check(native, rng, call, before=before)
+    _, result = check(native, rng, call, before=before)
+    assert F32.decode(result)[0, 0] == 1 + 2.0**-23
 
 
 @pytest.mark.parametrize("d_format", FORMATS)
