@@ -14,7 +14,7 @@ OPERANDS = ("a", "b", "c", "addend", "mask")
 WALKED = OPERANDS[:2]
 """Operands that have cursors; the others begin each fill at their address."""
 ADDRESS_BITS = 32
-PHASE_BITS = 8
+PHASE_BITS = 6
 """Of a dilation and of phases below it."""
 SIZE_BITS = 2
 """Of log2 of an element's bytes, which are 4 at most."""
@@ -159,8 +159,8 @@ class WindowWalker(Module):
     beat_ready   in        and is taken
     ============ ========= =======================================================================
 
-    A and B have a cursor along major and one along minor, at the window's start after reset. A fill leaves them, or
-    moves them behind what it has covered, or back to the start: so tiles and chunks follow each other without a
+    A and B have a cursor along major and one along minor, at the window's start after reset. A fill leaves them, moves
+    them behind what it has covered, or back to the start: so tiles and chunks follow each other without a
     multiplication. The other operands begin where their `address` says.
 
     Stages, each of which does one item a cycle: segments (neighbours within one run), their addresses, beats, and a
@@ -221,7 +221,7 @@ class WindowWalker(Module):
         operand, tag = Signal.like(self.operand), Signal.like(self.tag)
         major_action, minor_action = Signal(2), Signal(2)
         lines_left, line, count, left = (Signal.like(self.count) for _ in range(4))
-        major, minor, minor_start = Record(_MAJOR), Record(_MINOR), Record(_MINOR)
+        major, minor = Record(_MAJOR), Record(_MINOR)
         next_major, next_minor = Record(_MAJOR), Record(_MINOR)
         run_ends, line_ends, fill_ends = Signal(), Signal(), Signal()
         self.comb += [
@@ -234,6 +234,29 @@ class WindowWalker(Module):
             *self._advance_minor(window, minor, next_minor, left, run_ends),
             *self._advance_major(window, major, next_major),
         ]
+
+        # Where the fill begins, and minor again with each line: where the cursor is, or at the start of the window.
+        source, index = Record(window_layout()), Signal.like(operand)
+        major_begin, minor_begin = Record(_MAJOR), Record(_MINOR)
+        self.comb += [
+            Case(self.operand, {number: source.eq(each) for number, each in enumerate(self.windows)}),
+            index.eq(Mux(self.start, self.operand, operand)),
+            major_begin.x_left.eq(source.major_x),
+            major_begin.y_left.eq(source.major_y),
+            major_begin.image.eq(source.address),
+            *self._to_start(source, major_begin),
+            minor_begin.run_left.eq(Mux(self.start, source.run, window.run)),
+            minor_begin.taps_left.eq(Mux(self.start, source.taps, window.taps)),
+        ]
+        for begin, action, behind in ((major_begin, major_action, next_major), (minor_begin, minor_action, next_minor)):
+            for number in range(len(WALKED)):
+                cursor, away = Record(begin.layout), Signal()  # away: not at the start, but where the cursor says
+                self.comb += If((index == number) & away, begin.eq(cursor))
+                self.sync += If(
+                    step & fill_ends & (operand == number),
+                    If(action == CursorAction.ADVANCE, cursor.eq(behind), away.eq(1)),
+                    If(action == CursorAction.RESET, away.eq(0)),
+                )
 
         across, down, covered = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS), Signal(DIMENSION_BITS)
         item, target = segment.item, segment.item.target
@@ -268,7 +291,7 @@ class WindowWalker(Module):
                     line.eq(line + 1),
                     lines_left.eq(lines_left - 1),
                     left.eq(count),
-                    minor.eq(minor_start),
+                    minor.eq(minor_begin),
                     major.eq(next_major),
                 ).Else(
                     left.eq(left - minor.run_left),
@@ -278,8 +301,6 @@ class WindowWalker(Module):
             ),
         ]
 
-        source = Record(window_layout())
-        self.comb += Case(self.operand, {index: source.eq(window) for index, window in enumerate(self.windows)})
         self.sync += If(
             self.start,
             walking.eq(1),
@@ -292,27 +313,9 @@ class WindowWalker(Module):
             left.eq(self.count),
             major_action.eq(self.major_action),
             minor_action.eq(self.minor_action),
-            major.x_left.eq(source.major_x),
-            major.y_left.eq(source.major_y),
-            major.image.eq(source.address),
-            *self._to_start(source, major),
-            *([part.run_left.eq(source.run), part.taps_left.eq(source.taps)] for part in (minor, minor_start)),
-            *(part.eq(0) for record in (minor, minor_start) for part in self._place(record)),
+            major.eq(major_begin),
+            minor.eq(minor_begin),
         )
-        for index in range(len(WALKED)):
-            for layout, action, behind, here in (
-                (_MAJOR, major_action, next_major, [major]),
-                (_MINOR, minor_action, next_minor, [minor, minor_start]),
-            ):
-                cursor, away = Record(layout), Signal()  # away: not at the start, but where the cursor says
-                self.sync += [
-                    If(
-                        step & fill_ends & (operand == index),
-                        If(action == CursorAction.ADVANCE, cursor.eq(behind), away.eq(1)),
-                        If(action == CursorAction.RESET, away.eq(0)),
-                    ),
-                    If(self.start & (self.operand == index) & away, [place.eq(cursor) for place in here]),
-                ]
 
     def _locate(self, segment: _Stage, rest: _Stage) -> None:
         """Stage 2: the segment's address, and which part of it lies within the tensor's row."""
@@ -405,10 +408,6 @@ class WindowWalker(Module):
                 *(place.eq(onwards(place)) for place in (item.end, item.inside_first, item.inside_end)),
             ),
         ]
-
-    @staticmethod
-    def _place(here: Record) -> list[Signal]:
-        return [getattr(here, name) for name, _ in _PLACE]
 
     @staticmethod
     def _to_start(window: Record, there: Record) -> list:
