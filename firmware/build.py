@@ -33,7 +33,7 @@ SOURCES = tuple(
         "write_back.c",
         "array.c",
         "convert.c",
-        "bias.c",
+        "bias_gradient.c",
         "relu.c",
         "max_pool.c",
         "sgd.c",

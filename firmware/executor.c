@@ -22,8 +22,6 @@ static enum plan_error run_kernel(const struct kernel *kernel) {
         return gemm_software(&kernel->gemm);
     case KERNEL_CONVERT:
         return kernel_convert(&kernel->convert);
-    case KERNEL_BIAS:
-        return kernel_bias(&kernel->bias);
     case KERNEL_BIAS_GRADIENT:
         return kernel_bias_gradient(&kernel->bias_gradient);
     case KERNEL_RELU:

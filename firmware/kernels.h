@@ -5,7 +5,6 @@
 #include "plan.h"
 
 enum plan_error kernel_convert(const struct convert *call);
-enum plan_error kernel_bias(const struct bias *call);
 enum plan_error kernel_bias_gradient(const struct bias_gradient *call);
 enum plan_error kernel_relu(const struct relu *call);
 enum plan_error kernel_relu_gradient(const struct relu_gradient *call);

@@ -147,7 +147,6 @@ struct gemm {
 enum kernel_kind {
     KERNEL_GEMM = 1,
     KERNEL_CONVERT,
-    KERNEL_BIAS,
     KERNEL_BIAS_GRADIENT,
     KERNEL_RELU,
     KERNEL_RELU_GRADIENT,
@@ -170,13 +169,10 @@ struct convert {
     uint32_t overflow;
 };
 
-/* y[r,c] = store(load(x[r,c]) + load(bias[c])), x.count = rows * channels */
-struct bias {
-    struct tensor x, bias, y;
-    uint32_t channels, overflow;
-};
-
-/* bias_gradient[c] = store(load(scale) * sum over r, ascending from +0, of load(gradient[r,c])) */
+/*
+ * bias_gradient[c] = store(load(scale) * sum over r, ascending from +0, of load(gradient[r,c])),
+ * gradient.count = rows * channels
+ */
 struct bias_gradient {
     struct tensor gradient, bias_gradient;
     uint32_t channels, overflow;
@@ -240,7 +236,6 @@ struct kernel {
     union {
         struct gemm gemm;
         struct convert convert;
-        struct bias bias;
         struct bias_gradient bias_gradient;
         struct relu relu;
         struct relu_gradient relu_gradient;

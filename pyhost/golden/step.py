@@ -10,7 +10,6 @@ from pyhost.formats import Format
 from pyhost.golden import kernels
 from pyhost.golden.gemm import Accumulator, gemm
 from pyhost.plan.calls import (
-    Bias,
     BiasGradient,
     Call,
     Convert,
@@ -103,9 +102,6 @@ def _run(call: Call, memory: Memory, accumulator: Accumulator, engine: Engine) -
             return (_product(call, memory, accumulator, engine),)
         case Convert(x=x, y=y):
             return (kernels.convert(codes(x), _format(x), _format(y), call.overflow),)
-        case Bias(x=x, bias=b, y=y):
-            rows = codes(x).reshape(-1, call.channels)
-            return (kernels.bias(rows, _format(x), codes(b), _format(b), _format(y), call.overflow),)
         case BiasGradient(gradient=dy, bias_gradient=db):
             rows = codes(dy).reshape(-1, call.channels)
             return (kernels.bias_gradient(rows, _format(dy), _format(db), call.scale, call.overflow),)

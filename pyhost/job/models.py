@@ -172,5 +172,5 @@ class Job(Buildable):
 
     @property
     def result_formats(self) -> tuple[str, ...]:
-        """Formats that products are written in: forward and weight gradient, input gradient."""
-        return tuple(dict.fromkeys((self.formats.result, self.formats.gradient)))
+        """Those of logits and weight gradients, of input gradients and of biases."""
+        return tuple(dict.fromkeys((self.formats.result, self.formats.gradient, self.formats.master_weight)))

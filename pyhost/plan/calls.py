@@ -17,7 +17,6 @@ from pyhost.plan.tensors import Tensor
 
 __all__ = [
     "Axis",
-    "Bias",
     "BiasGradient",
     "Call",
     "Convert",
@@ -170,17 +169,6 @@ class Convert:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bias:
-    """y[r, c] = x[r, c] + bias[c]."""
-
-    x: Tensor
-    bias: Tensor
-    y: Tensor
-    channels: int
-    overflow: Overflow
-
-
-@dataclass(frozen=True, kw_only=True)
 class BiasGradient:
     """bias_gradient[c] = scale * sum_r gradient[r, c], r ascending."""
 
@@ -262,14 +250,11 @@ class Sgd:
     overflow: Overflow
 
 
-Call = (
-    Gemm | Convert | Bias | BiasGradient | Relu | ReluGradient | MaxPool | MaxPoolGradient | SoftmaxCrossEntropy | Sgd
-)
+Call = Gemm | Convert | BiasGradient | Relu | ReluGradient | MaxPool | MaxPoolGradient | SoftmaxCrossEntropy | Sgd
 
 _OUTPUTS: dict[type, tuple[str, ...]] = {
     Gemm: ("d",),
     Convert: ("y",),
-    Bias: ("y",),
     BiasGradient: ("bias_gradient",),
     Relu: ("y",),
     ReluGradient: ("x_gradient",),

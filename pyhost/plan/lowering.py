@@ -3,6 +3,10 @@
 Order of a step: working weights from master weights; forward; loss; backward, layer by layer; update. Every kernel
 writes a tensor of its own (only the optimiser works in place), so that all of them can still be compared when the step
 is over. Convolutions are matrix products through windows, see `pyhost.plan.convolution`.
+
+Products do at write-back what would be kernels of their own: the forward pass adds the bias, and is rectified where a
+ReLU follows; the input gradient of whatever comes next is masked by that ReLU's output. Max pooling may lie between:
+the winner of a window has the pooled value, so that the mask is the same on either side.
 """
 
 from dataclasses import replace
@@ -14,7 +18,6 @@ import numpy as np
 from pyhost.errors import JobError
 from pyhost.formats import Format, parse_format
 from pyhost.plan.calls import (
-    Bias,
     BiasGradient,
     Call,
     Codes,
@@ -87,6 +90,8 @@ class _Lowering:
         self.forward: list[Kernel] = []
         self.backward: list[list[Kernel]] = []
         self.updates: list[Kernel] = []
+        self.rectified: set[str] = set()
+        """Names of tensors whose gradients have to be masked by them."""
 
     def parameter(self, name: str, shape: tuple[int, ...], limit: float) -> Tensor:
         """A master parameter, uniform in [-limit, limit), its velocity and its update; returns the master tensor."""
@@ -124,13 +129,21 @@ class _Lowering:
         """Exponent of two that takes the loss scale out of a parameter's gradient."""
         return -(frexp(self.training.loss_scale)[1] - 1)
 
-    def add_bias(self, name: str, x: Tensor, channels: int, format_: Format) -> Tensor:
-        bias = self.parameter(f"{name}.bias", (channels,), 0.0)
-        y = Tensor(f"{name}.output", x.shape, format_)
-        self.forward.append(
-            Kernel(f"{name}.bias", Bias(x=x, bias=bias, y=y, channels=channels, overflow=self.overflow))
+    def forward_pass(self, name: str, calls: tuple[Gemm, ...], y: Tensor, *, relu: bool) -> None:
+        """The products that make y, with a bias for each of its columns."""
+        bias = self.parameter(f"{name}.bias", y.shape[-1:], 0.0)
+        self.forward += self.products(
+            f"{name}.forward",
+            tuple(replace(c, addend=Matrix(tensor=bias, pitch=0, offset=c.d.offset), relu=relu) for c in calls),
         )
-        return y
+        if relu:
+            self.rectified.add(y.name)
+
+    def input_gradient(self, name: str, calls: tuple[Gemm, ...], x: Tensor) -> list[Kernel]:
+        """The products that make the gradient of x."""
+        if x.name in self.rectified:
+            calls = tuple(replace(call, mask=replace(call.d, tensor=x)) for call in calls)
+        return self.products(f"{name}.input_gradient", calls)
 
     def bias_gradient(self, name: str, dy: Tensor, channels: int) -> Kernel:
         gradient = Tensor(f"{name}.bias.gradient", (channels,), self.result)
@@ -145,21 +158,19 @@ class _Lowering:
             ),
         )
 
-    def gemm(self, name: str, m: int, n: int, k: int, a: Operand, b: Operand, d: Tensor, scale: int = 0) -> Kernel:
-        return self.product(name, Gemm(m=m, n=n, k=k, a=a, b=b, d=Matrix.rows(d, n)), scale)
-
-    def product(self, name: str, call: Gemm, scale: int = 0) -> Kernel:
-        for extent, what in ((call.m, "rows"), (call.n, "columns"), (call.k, "terms")):
-            if not 1 <= extent <= 65535:
-                raise JobError(
-                    f"{name}: a product with {extent:,} {what}; an extent can be 1 to 65,535: lower network.batch"
-                )
-        return Kernel(name, replace(call, scale=scale, overflow=self.overflow))
-
-    def groups(self, name: str, calls: tuple[Gemm, ...], scale: int = 0) -> list[Kernel]:
-        """The products of a convolution; they are numbered if there is more than one group."""
+    def products(self, name: str, calls: tuple[Gemm, ...], scale: int = 0) -> list[Kernel]:
+        """A product, or those of a convolution's groups, which are numbered. JobError where an extent is too large."""
+        for call in calls:
+            for extent, what in ((call.m, "rows"), (call.n, "columns"), (call.k, "terms")):
+                if not 1 <= extent <= 65535:
+                    raise JobError(
+                        f"{name}: a product with {extent:,} {what}; an extent can be 1 to 65,535: lower network.batch"
+                    )
         names = [name] if len(calls) == 1 else [f"{name}.group{i}" for i in range(1, len(calls) + 1)]
-        return [self.product(each, call, scale) for each, call in zip(names, calls, strict=True)]
+        return [
+            Kernel(each, replace(call, scale=scale, overflow=self.overflow))
+            for each, call in zip(names, calls, strict=True)
+        ]
 
 
 def lower(
@@ -189,16 +200,14 @@ def lower(
         counters[kind] = counters.get(kind, 0) + 1
         name = f"{kind}{counters[kind]}"
         first = x is images
+        relu = isinstance(following, Relu)
         match layer:
             case Conv():
-                # What a ReLU or the loss goes on with stays in the result format; otherwise it is rounded here.
-                x = _conv(low, name, layer, x, first, low.result if isinstance(following, Relu) else low.activation)
+                x = _conv(low, name, layer, x, first, low.activation, relu=relu)
             case Dense():
-                last = following is None
-                working = low.result if last or isinstance(following, Relu) else low.activation
-                x = _dense(low, name, layer, x, first, working)
+                x = _dense(low, name, layer, x, first, low.activation if following else low.result, relu=relu)
             case Relu():
-                x = _relu(low, name, x)
+                x = x if x.name in low.rectified else _relu(low, name, x)
             case MaxPool():
                 x = _max_pool(low, name, layer, x)
     gradient = _gradient_of(x, low.gradient)
@@ -223,41 +232,35 @@ def _gradient_of(x: Tensor, format_: Format) -> Tensor:
     return Tensor(f"{x.name}.gradient", x.shape, format_)
 
 
-def _dense(low: _Lowering, name: str, layer: Dense, x: Tensor, first: bool, working: Format) -> Tensor:
+def _dense(low: _Lowering, name: str, layer: Dense, x: Tensor, first: bool, format_: Format, *, relu: bool) -> Tensor:
     batch, units = x.shape[0], layer.units
     inputs = x.count // batch
     w = low.working_weight(f"{name}.weight", (inputs, units), inputs)
-    product = Tensor(f"{name}.product", (batch, units), low.result)
-    a = Operand.rows(x, inputs, k_minor=True)
-    low.forward.append(
-        low.gemm(f"{name}.forward", batch, units, inputs, a, Operand.rows(w, units, k_minor=False), product)
-    )
-    y = low.add_bias(name, product, units, working)
-    dy = _gradient_of(y, low.gradient)
-    dw = Tensor(f"{name}.weight.gradient", w.shape, low.result)
+    y = Tensor(f"{name}.output", (batch, units), format_)
+    dy, dw = _gradient_of(y, low.gradient), Tensor(f"{name}.weight.gradient", w.shape, low.result)
+
+    def product(m: int, n: int, k: int, a: Operand, b: Operand, d: Tensor) -> tuple[Gemm, ...]:
+        return (Gemm(m=m, n=n, k=k, a=a, b=b, d=Matrix.rows(d, n)),)
+
+    rows, columns = Operand.rows(x, inputs, k_minor=True), Operand.rows(x, inputs, k_minor=False)
+    low.forward_pass(name, product(batch, units, inputs, rows, Operand.rows(w, units, k_minor=False), y), y, relu=relu)
     group = [
         low.bias_gradient(name, dy, units),
-        low.gemm(
+        *low.products(
             f"{name}.weight_gradient",
-            inputs,
-            units,
-            batch,
-            Operand.rows(x, inputs, k_minor=False),
-            Operand.rows(dy, units, k_minor=False),
-            dw,
+            product(inputs, units, batch, columns, Operand.rows(dy, units, k_minor=False), dw),
             low.gradient_unscale,
         ),
     ]
     if not first:
+        dy_rows, w_turned = Operand.rows(dy, units, k_minor=True), Operand.rows(w, units, k_minor=True)
         dx = _gradient_of(x, low.gradient)
-        dy_rows = Operand.rows(dy, units, k_minor=True)
-        w_turned = Operand.rows(w, units, k_minor=True)
-        group.append(low.gemm(f"{name}.input_gradient", batch, inputs, units, dy_rows, w_turned, dx))
+        group += low.input_gradient(name, product(batch, inputs, units, dy_rows, w_turned, dx), x)
     low.backward.append(group)
     return y
 
 
-def _conv(low: _Lowering, name: str, layer: Conv, x: Tensor, first: bool, working: Format) -> Tensor:
+def _conv(low: _Lowering, name: str, layer: Conv, x: Tensor, first: bool, format_: Format, *, relu: bool) -> Tensor:
     images, height, width, channels = x.shape
     kernel = (layer.kernel, layer.kernel)
     convolution = Convolution(
@@ -272,18 +275,16 @@ def _conv(low: _Lowering, name: str, layer: Conv, x: Tensor, first: bool, workin
     if min(convolution.image) < 1:
         raise JobError(f"{name}: a {layer.kernel}x{layer.kernel} window does not fit its input of {height}x{width}")
     w = low.working_weight(f"{name}.weight", (*kernel, channels, layer.channels), layer.kernel**2 * channels)
-    product = Tensor(f"{name}.product", (images, *convolution.image, layer.channels), low.result)
-    low.forward += low.groups(f"{name}.forward", convolution.forward(x, w, product))
-    y = low.add_bias(name, product, layer.channels, working)
-    dy = _gradient_of(y, low.gradient)
-    dw = Tensor(f"{name}.weight.gradient", w.shape, low.result)
+    y = Tensor(f"{name}.output", (images, *convolution.image, layer.channels), format_)
+    dy, dw = _gradient_of(y, low.gradient), Tensor(f"{name}.weight.gradient", w.shape, low.result)
+    low.forward_pass(name, convolution.forward(x, w, y), y, relu=relu)
     group = [
         low.bias_gradient(name, dy, layer.channels),
-        *low.groups(f"{name}.weight_gradient", convolution.weight_gradient(x, dy, dw), low.gradient_unscale),
+        *low.products(f"{name}.weight_gradient", convolution.weight_gradient(x, dy, dw), low.gradient_unscale),
     ]
     if not first:
         dx = _gradient_of(x, low.gradient)
-        group += low.groups(f"{name}.input_gradient", convolution.input_gradient(dy, w, dx))
+        group += low.input_gradient(name, convolution.input_gradient(dy, w, dx), x)
     low.backward.append(group)
     return y
 
@@ -301,6 +302,8 @@ def _max_pool(low: _Lowering, name: str, layer: MaxPool, x: Tensor) -> Tensor:
     if height < layer.window or width < layer.window:
         raise JobError(f"{name}: a {layer.window}x{layer.window} window does not fit its input of {height}x{width}")
     y = Tensor(f"{name}.output", (images, height // layer.window, width // layer.window, channels), x.format)
+    if x.name in low.rectified:
+        low.rectified.add(y.name)
     extents = {"images": images, "height": height, "width": width, "channels": channels, "window": layer.window}
     low.forward.append(Kernel(f"{name}.forward", MaxPoolCall(x=x, y=y, **extents)))
     dy, dx = _gradient_of(y, low.gradient), _gradient_of(x, low.gradient)

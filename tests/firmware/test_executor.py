@@ -6,7 +6,7 @@ import pytest
 from accel_rtl.registers import ErrorCode
 from pyhost.formats import parse_format
 from pyhost.golden import Chain, Exact
-from pyhost.plan.calls import Bias, Convert, Gemm, Kernel, Matrix, MaxPool, Operand, Plan, SoftmaxCrossEntropy
+from pyhost.plan.calls import BiasGradient, Convert, Gemm, Kernel, Matrix, MaxPool, Operand, Plan, SoftmaxCrossEntropy
 from pyhost.plan.tensors import Tensor
 from pyhost.targets.diagnosis import ACCELERATOR_ERRORS
 
@@ -61,7 +61,7 @@ def test_a_mailbox_without_a_plan(native):
     assert (after["y"] == 0xA5).all()  # nothing was written
 
 
-@pytest.mark.parametrize("kind", [0, 11, 0xFFFFFFFF])
+@pytest.mark.parametrize("kind", [0, 10, 0xFFFFFFFF])
 def test_unknown_kind_stops_the_plan_there(native, kind):
     def edit(kernels, mailbox):
         kernels["kind"][1] = kind
@@ -137,7 +137,8 @@ def test_sizes_that_must_not_be_zero(native):
     row, channel = Tensor("row", (1, 4), E4M3), Tensor("channel", (4,), E4M3)
     image, pooled = Tensor("image", (1, 2, 2, 1), E4M3), Tensor("pooled", (1, 1, 1, 1), E4M3)
     pool = MaxPool(x=image, y=pooled, images=1, height=2, width=2, channels=1, window=0)
-    for call in (Bias(x=row, bias=channel, y=row, channels=0, overflow="ieee"), pool):
+    bias = BiasGradient(gradient=row, bias_gradient=channel, channels=0, overflow="ieee", scale=1.0)
+    for call in (bias, pool):
         plan = Plan((Kernel("kernel", call),), (), ())
         assert run(native, plan=plan, before={})[:2] == ("STATE_FAILED", "ERROR_ARGUMENT")
 

@@ -10,7 +10,6 @@ from pyhost.formats import parse_format
 from pyhost.golden import Exact
 from pyhost.golden.step import execute
 from pyhost.plan.calls import (
-    Bias,
     BiasGradient,
     Convert,
     Kernel,
@@ -62,14 +61,6 @@ def check(native, call, before, plan=None):
 def test_convert(native, rng, pair, overflow):
     x, y = Tensor("x", (3000,), pair[0]), Tensor("y", (3000,), pair[1])
     check(native, Convert(x=x, y=y, overflow=overflow), {"x": random_codes(rng, x)})
-
-
-@pytest.mark.parametrize("overflow", OVERFLOWS)
-@pytest.mark.parametrize("formats", [(F32, F32, E4M3), (E5M10, F32, E5M2), (E4M3, BF16, E5M10), (E5M2, E5M2, FINITE)])
-def test_bias(native, rng, formats, overflow):
-    x, bias, y = (Tensor(n, s, f) for n, s, f in zip("xby", ((70, 9), (9,), (70, 9)), formats, strict=True))
-    before = {"x": random_codes(rng, x), "b": random_codes(rng, bias)}
-    check(native, Bias(x=x, bias=bias, y=y, channels=9, overflow=overflow), before)
 
 
 @pytest.mark.parametrize("specials", [False, True])

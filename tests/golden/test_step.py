@@ -1,5 +1,6 @@
 """Whole steps of the golden model: plans against direct formulas, gradients against finite differences."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 from pyhost.datasets import load_dataset
 from pyhost.errors import JobError
 from pyhost.formats import parse_format
+from pyhost.golden import kernels
 from pyhost.golden.gemm import Chain, Exact
 from pyhost.golden.step import execute
-from pyhost.plan.calls import Gemm
+from pyhost.plan.calls import Gemm, Kernel, Plan
 from pyhost.plan.lowering import lower
 from pyhost.plan.models import MODELS, Conv, Dense, MaxPool, Model, Relu
 
@@ -84,7 +86,10 @@ MODEL = Model(
 )
 
 
-@pytest.mark.parametrize("model", [MODEL, MODELS["mlp-digits"], MODELS["linear-digits"]])
+AFTER_POOLING = Model("a ReLU that no product can do", (Conv(3), MaxPool(), Relu(), Dense(6), Relu()))
+
+
+@pytest.mark.parametrize("model", [MODEL, AFTER_POOLING, MODELS["mlp-digits"], MODELS["linear-digits"]])
 @pytest.mark.parametrize("loss_scale", [1.0, 1024.0])
 def test_gradients_are_those_of_the_loss(model, loss_scale):
     """In binary32, every parameter's gradient equals central differences of the float64 loss.
@@ -112,6 +117,56 @@ def test_gradients_are_those_of_the_loss(model, loss_scale):
             numeric[index] = (sides[0] - sides[1]) / 2e-6
         error = np.abs(gradient.reshape(-1) - numeric).max()
         assert error < 1e-4 * max(np.abs(numeric).max(), 1e-2), (master.name, error)
+
+
+def kernel_names(model):
+    return [kernel.name for kernel in plan_of(model, FP8).kernels if kernel.kind not in ("convert", "sgd")]
+
+
+def test_products_do_the_work_of_bias_and_relu():
+    """Two convolutions with ReLUs, one of them pooled: of biases and ReLUs nothing is left but bias gradients."""
+    assert kernel_names(MODEL) == [
+        *("conv1.forward", "pool1.forward", "conv2.forward", "dense1.forward", "loss"),
+        *("dense1.bias_gradient", "dense1.weight_gradient", "dense1.input_gradient"),
+        *("conv2.bias_gradient", "conv2.weight_gradient", "conv2.input_gradient"),
+        *("pool1.gradient", "conv1.bias_gradient", "conv1.weight_gradient"),
+    ]
+    names = kernel_names(AFTER_POOLING)
+    assert names[:5] == ["conv1.forward", "pool1.forward", "relu1.forward", "dense1.forward", "dense2.forward"]
+    assert "relu1.gradient" in names and "relu2.gradient" not in names
+
+
+@pytest.mark.parametrize("accumulator", [Exact(), Chain(parse_format("e8m23"))])
+def test_masks_of_products_are_gradients_of_relu(accumulator):
+    """The masked input gradient, pooled back, is what ReLU's own gradient makes of the pooled one: the same codes."""
+    plan = plan_of(MODEL, FP8)
+    after = execute(plan, memory_of(plan), accumulator=accumulator)
+    calls = {kernel.name: kernel.call for kernel in plan.kernels}
+    call = calls["conv2.input_gradient"]
+    assert call.mask.tensor.name == "pool1.output"
+    unmasked = Plan((Kernel("product", replace(call, mask=None)),), (), ())
+    pooled = execute(unmasked, after, accumulator=accumulator)[call.d.tensor.name]
+    e4m3, e5m2 = parse_format("e4m3fn"), parse_format("e5m2")
+    gradient = kernels.max_pool_gradient(after["conv1.output"], e4m3, pooled, e5m2, 2)
+    expected = kernels.relu_gradient(after["conv1.output"], e4m3, gradient)
+    assert np.array_equal(after["conv1.output.gradient"], expected)
+    assert 0 < np.count_nonzero(expected) < np.count_nonzero(gradient)
+
+
+def test_a_forward_pass_rounds_once_after_the_bias():
+    """Exact sums of small integers: NumPy's float64 product plus bias, rectified, rounded once."""
+    plan = plan_of(MODELS["mlp-digits"], FP8, image=(4, 4, 1))
+    memory = memory_of(plan)
+    e4m3, f32 = parse_format("e4m3fn"), parse_format("e8m23")
+    rng = np.random.default_rng(3)
+    memory["images"] = e4m3.encode(rng.integers(-3, 4, memory["images"].shape))
+    memory["dense1.weight.master"] = f32.encode(rng.integers(-3, 4, (16, 32)))
+    memory["dense1.bias.master"] = f32.encode(rng.normal(size=32).astype(np.float32))
+    after = execute(plan, memory, accumulator=Exact())
+    sums = e4m3.decode(memory["images"]).reshape(3, 16) @ f32.decode(memory["dense1.weight.master"])
+    wide = sums + f32.decode(memory["dense1.bias.master"])
+    expected = e4m3.encode(np.maximum(wide, 0) + 0.0, saturate=True)
+    assert np.array_equal(after["dense1.output"], expected)
 
 
 def test_update_follows_momentum():
