@@ -27,6 +27,7 @@ enum format_style {
     STYLE_FN = 1,     /* no infinity; NaN is all ones (both signs) */
     STYLE_FNUZ = 2,   /* no infinity, no -0; NaN is the code of -0 */
     STYLE_FINITE = 3, /* neither infinity nor NaN: overflow saturates, NaN becomes +0 */
+    STYLE_UNKNOWN,    /* no binary format: only the accelerator can compute in it */
 };
 
 /* A binary float format, value = (-1)^s * 2^(e - bias) * 1.f; see docs/numerics.md. */

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from pyhost.errors import FloatsocError
-from pyhost.formats import BinaryFormat, ScalarFormat, parse_format
+from pyhost.formats import BinaryFormat, P3109Format, PositFormat, ScalarFormat, parse_format
 from pyhost.formats.rounding import RANDOM_BITS_LIMIT
 
 __all__ = [
@@ -25,11 +25,14 @@ __all__ = [
     "PowerOfTwo",
     "ProductRounding",
     "TensorFormatName",
-    "binary_format",
+    "hardware_format",
     "is_binary",
     "nearest",
     "random_bits",
 ]
+
+POSIT_LIMIT = 16
+"""Bits of the widest posit that the accelerator knows."""
 
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _DATA_SETS = ("digits", "fashion-mnist")
@@ -72,21 +75,22 @@ def _scalar_format(name: str) -> ScalarFormat:
     return format_
 
 
-def binary_format(name: str) -> BinaryFormat:
-    """The format of that name; ValueError where there is none, or hardware and firmware cannot compute in it."""
+def hardware_format(name: str) -> ScalarFormat:
+    """The format of that name; ValueError where there is none, or the accelerator cannot be generated for it."""
     format_ = _scalar_format(name)
-    if not isinstance(format_, BinaryFormat):
-        raise ValueError("hardware and firmware compute in binary formats only (eXmY, eXmYfn, eXmYfnuz)")
+    posit = isinstance(format_, PositFormat) and format_.bits <= POSIT_LIMIT
+    if not posit and not isinstance(format_, BinaryFormat | P3109Format):
+        raise ValueError(f"the accelerator knows binary formats, P3109's and posits of up to {POSIT_LIMIT} bits")
     return format_
 
 
 def is_binary(name: str) -> bool:
-    """Whether hardware and firmware can compute in the format of that name."""
+    """Whether firmware can compute in the format of that name."""
     return isinstance(parse_format(name), BinaryFormat)
 
 
 def _canonical_format(given: str) -> str:
-    return binary_format(given).name
+    return hardware_format(given).name
 
 
 def _canonical_tensor_format(given: str) -> str:
@@ -97,9 +101,12 @@ def _check_accumulator(given: str) -> str:
     if given == "exact":
         return given
     try:
-        return _canonical_format(given)
+        format_ = _scalar_format(given)
     except ValueError as error:
         raise ValueError(f'{error}; allowed: exact, or the format of a chain, like "e8m23"') from error
+    if not isinstance(format_, BinaryFormat):
+        raise ValueError('allowed: exact, or the binary format of a chain, like "e8m23"')
+    return format_.name
 
 
 def _check_distinct(given: tuple[str, ...]) -> tuple[str, ...]:

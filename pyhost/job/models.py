@@ -16,7 +16,7 @@ from pyhost.job.fields import (
     ModelName,
     PowerOfTwo,
     TensorFormatName,
-    binary_format,
+    hardware_format,
     is_binary,
 )
 from pyhost.job.validate import CrossFieldError, merge, validate
@@ -95,7 +95,7 @@ def exact_accumulator_bits(formats: Iterable[str]) -> int:
     With 2^-b the least positive value and 2^t the leading bit of the largest one: 2 (b + t) + 2 precision + 16 + 1,
     that is the range of products, 16 bits of growth and the sign.
     """
-    parsed = [binary_format(name) for name in formats]
+    parsed = [hardware_format(name) for name in formats]
     bottom = max(0, *(1 - frexp(format_.min_subnormal)[1] for format_ in parsed))
     top = max(0, *(frexp(format_.max)[1] - 1 for format_ in parsed))
     return 2 * (bottom + top) + 2 * max(format_.precision for format_ in parsed) + 17

@@ -49,14 +49,18 @@ class FormatTable:
 
 
 def pack_formats(table: FormatTable, layouts: StructLayouts) -> NDArray[np.void]:
-    """`struct mailbox.formats`. Raises JobError for more formats than it holds and for families the firmware lacks."""
+    """`struct mailbox.formats`. Raises JobError for more formats than it holds.
+
+    Of families that only the accelerator knows an entry holds no more than that the firmware does not.
+    """
     packed: NDArray[np.void] = np.zeros(1, layouts.layout("mailbox").dtype)["formats"][0]
     if len(table.formats) > len(packed):
         raise JobError(f"the job uses {len(table.formats)} formats; at most {len(packed)} can be used together")
     styles = layouts.enum("format_style")
     for entry, format_ in zip(packed, table.formats, strict=False):
         if not isinstance(format_, BinaryFormat):
-            raise JobError(f"{format_.name}: the firmware knows binary formats only, such as e4m3fn")
+            entry["style"] = styles["STYLE_UNKNOWN"]
+            continue
         entry["exponent_bits"] = format_.exponent_bits
         entry["fraction_bits"] = format_.fraction_bits
         entry["bias"] = format_.bias

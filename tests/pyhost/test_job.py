@@ -191,7 +191,9 @@ def test_memories_are_those_that_the_soc_can_have(size, allowed):
 
 @given(
     st.lists(
-        st.sampled_from(["e4m3fn", "e5m2", "e5m10", "e6m3", "e2m1fn", "e3m4b-20", "e8m7"]), min_size=1, unique=True
+        st.sampled_from(["e4m3fn", "e5m2", "e5m10", "e6m3", "e2m1fn", "e3m4b-20", "e8m7", "posit8", "binary8p4se"]),
+        min_size=1,
+        unique=True,
     )
 )
 def test_the_exact_accumulator_is_as_wide_as_the_hardware_says(names):
@@ -225,6 +227,18 @@ def test_a_product_uses_the_default_hardware_where_it_can():
     assert other.accelerator.formats == ("e5m10", "e4m3fn")
     assert other.result_formats == ("e5m10",)
     assert GemmJob.model_validate(other.to_dict()) == other
+
+
+@pytest.mark.parametrize("name", ["posit8", "posit16es1", "binary8p3se", "e2m1fn"])
+def test_products_take_every_family_that_the_accelerator_knows(name):
+    job = gemm_job(product(a=name, d=name), {"accumulator": "e8m23"})
+    assert json.loads(hardware_of(job).to_json())["accelerator"]["operand_formats"] == [name, "e4m3fn"]
+
+
+@pytest.mark.parametrize("name", ["posit17", "unum2x2", "mx(e4m3fn,32)"])
+def test_products_refuse_what_the_accelerator_does_not_know(name):
+    with pytest.raises(JobError, match=r"--a = .*(the accelerator knows|single values)"):
+        gemm_job(product(a=name))
 
 
 def test_a_product_can_have_more_memory():
