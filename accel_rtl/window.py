@@ -207,6 +207,7 @@ class WindowWalker(Module):
                 ("target", _target_layout(config)),
                 ("word", ADDRESS_BITS - byte_bits),
                 ("first", byte_bits),
+                ("ends", 1),  # it is the last word
                 *((name, length_bits + 1) for name in ("end", "inside_first", "inside_end")),
             ]
         )
@@ -325,6 +326,7 @@ class WindowWalker(Module):
         negative = item.across[-1]
         before, behind = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS + 1)  # bytes to the row's first, and behind its last
         inside_first, inside_end = Signal(length_bits), Signal(length_bits)
+        end = Signal.like(rest.item.end)
 
         def at_most(value: Signal) -> Mux:
             """`value`, or where it is longer than any segment, the largest number of so many bits."""
@@ -337,6 +339,7 @@ class WindowWalker(Module):
             behind.eq(item.extent - Cat(item.across, negative)),
             inside_first.eq(Mux(negative, at_most(before), 0)),
             inside_end.eq(Mux(behind[-1], 0, at_most(behind))),
+            end.eq(first + item.length),
             rest.load.eq(segment.valid & rest.free),
             segment.taken.eq(rest.load),
         ]
@@ -348,7 +351,8 @@ class WindowWalker(Module):
                 rest.item.target.position.eq(item.target.position - (first >> item.target.size)),
                 rest.item.word.eq(address[len(first) :]),
                 rest.item.first.eq(first),
-                rest.item.end.eq(first + item.length),
+                rest.item.end.eq(end),
+                rest.item.ends.eq(end <= 1 << len(first)),
                 rest.item.inside_first.eq(first + inside_first),
                 rest.item.inside_end.eq(Mux(item.row_inside, first + inside_end, 0)),
             ),
@@ -358,7 +362,7 @@ class WindowWalker(Module):
         """Stages 3 and 4: the segment, one aligned word after another, into the register that holds `beat`."""
         item, beat = rest.item, self.beat
         width, byte_bits = config.port_bytes, len(item.first)
-        go, ends = Signal(), Signal()
+        go = Signal()
 
         def below(place: Signal) -> Signal:
             """Bytes of the word before `place`."""
@@ -374,8 +378,7 @@ class WindowWalker(Module):
         owned, inside = Signal(width), Signal(width)
         self.comb += [
             go.eq(rest.valid & (~self.beat_valid | self.beat_ready)),
-            ends.eq(item.end <= width),
-            rest.taken.eq(go & ends),
+            rest.taken.eq(go & item.ends),
             owned.eq(below(item.end) & ~below(item.first)),
             inside.eq(owned & below(item.inside_end) & ~below(item.inside_first)),
         ]
@@ -386,7 +389,7 @@ class WindowWalker(Module):
                 go,
                 self.beat_valid.eq(1),
                 *(getattr(beat, name).eq(getattr(item.target, name)) for name, _ in _target_layout(config)),
-                beat.last.eq(item.target.last & ends),
+                beat.last.eq(item.target.last & item.ends),
                 beat.word.eq(item.word),
                 beat.read.eq(inside != 0),
                 Case(
@@ -401,10 +404,11 @@ class WindowWalker(Module):
                 ),
             ),
             If(
-                go & ~ends,
+                go & ~item.ends,
                 item.word.eq(item.word + 1),
                 item.target.position.eq(item.target.position + (width >> item.target.size)),
                 item.first.eq(0),
+                item.ends.eq(item.end <= 2 * width),
                 *(place.eq(onwards(place)) for place in (item.end, item.inside_first, item.inside_end)),
             ),
         ]
