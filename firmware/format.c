@@ -62,6 +62,93 @@ COLD bool codec_prepare(struct codec *codec, const struct format *format) {
     return true;
 }
 
+static uint64_t shift_right_sticky(uint64_t value, uint32_t shift) {
+    if (shift == 0)
+        return value;
+    if (shift > 63)
+        return value != 0;
+    return value >> shift | (value << (64 - shift) != 0);
+}
+
+/* Move the leading one of a significand that is not 0 to bit 63. In words: the CPU has no shifts of 64 bits. */
+static struct number normalize(struct number number) {
+    uint32_t high = (uint32_t)(number.significand >> 32), low = (uint32_t)number.significand;
+    if (high == 0) {
+        high = low;
+        low = 0;
+        number.exponent -= 32;
+    }
+    int32_t shift = __builtin_clz(high);
+    if (shift) {
+        high = high << shift | low >> (32 - shift);
+        low <<= shift;
+        number.exponent -= shift;
+    }
+    number.significand = (uint64_t)high << 32 | low;
+    return number;
+}
+
+/*
+ * Magnitude of a finite non-zero number, rounded; what lies beyond `largest` is any
+ * larger value. On the line of codes the number lies at `code`, and `rest` / 2^32 of
+ * the way to the next one, the last bit sticky.
+ */
+static uint32_t round_magnitude(const struct codec *codec, struct number number, uint32_t rounding, uint32_t random) {
+    int32_t fraction_bits = (int32_t)codec->format.fraction_bits;
+    number = normalize(number);
+    int32_t binade = number.exponent + 63 + codec->format.bias, dropped = 31 - fraction_bits;
+    if (binade > (int32_t)(codec->infinity >> fraction_bits))
+        return codec->sign;
+    if (binade < 1) {
+        dropped += 1 - binade;
+        binade = 1;
+    }
+    uint32_t high = (uint32_t)(number.significand >> 32), low = (uint32_t)number.significand;
+    uint32_t code = (uint32_t)(binade - 1) << fraction_bits, rest, lost; /* the leading one adds itself to the binade */
+    if (dropped < 32) {
+        code += high >> dropped;
+        rest = high << (32 - dropped) | low >> dropped;
+        lost = low << (32 - dropped);
+    } else {
+        uint64_t shifted = shift_right_sticky(number.significand, (uint32_t)dropped - 32);
+        rest = (uint32_t)(shifted >> 32);
+        lost = (uint32_t)shifted;
+    }
+    rest |= lost != 0;
+
+    const uint32_t half = 1u << 31;
+    if (rounding == ROUNDING_NEAREST_EVEN)
+        return code + (rest > half || (rest == half && (code & 1)));
+    return code + (rounding == ROUNDING_STOCHASTIC && rest > ~random);
+}
+
+uint32_t number_round(const struct codec *codec, struct number number, uint32_t overflow, uint32_t rounding,
+                      uint32_t random) {
+    uint32_t style = codec->format.style;
+    uint32_t magnitude = 0;
+    if (number.class == NUMBER_NAN)
+        return codec->nan;
+    if (number.class == NUMBER_INFINITE)
+        magnitude = codec->sign;
+    else if (number.significand)
+        magnitude = round_magnitude(codec, number, rounding, random);
+
+    if (magnitude > codec->largest) {
+        bool stays_finite = rounding == ROUNDING_TOWARD_ZERO && number.class == NUMBER_FINITE;
+        if (overflow == OVERFLOW_SATURATE || style == STYLE_FINITE || stays_finite)
+            magnitude = codec->largest;
+        else if (style == STYLE_IEEE)
+            magnitude = codec->infinity;
+        else
+            return codec->nan;
+    }
+    if (!codec->format.subnormals && magnitude >> codec->format.fraction_bits == 0)
+        magnitude = 0;
+    if (style == STYLE_FNUZ && magnitude == 0)
+        return 0;
+    return number.negative ? magnitude | codec->sign : magnitude;
+}
+
 struct number number_decode(const struct codec *codec, uint32_t code) {
     uint32_t fraction_bits = codec->format.fraction_bits;
     uint32_t magnitude = code & (codec->sign - 1);
@@ -115,25 +202,10 @@ struct number number_add_special(struct number sum, struct number a, struct numb
     return product;
 }
 
-uint64_t shift_right_sticky(uint64_t value, uint32_t shift) {
-    if (shift == 0)
-        return value;
-    if (shift > 63)
-        return value != 0;
-    return value >> shift | (value << (64 - shift) != 0);
-}
-
-static struct number aligned(struct number number) {
-    uint32_t shift = (uint32_t)__builtin_clzll(number.significand) - 2;
-    number.significand <<= shift;
-    number.exponent -= (int32_t)shift;
-    return number;
-}
-
 /*
- * Both are put with their leading one at bit 61. What the smaller one loses when it is
- * aligned is at least 59 bits below the sum's leading one, except where nothing is lost
- * at all. Only -0 + -0 is -0.
+ * Both leading ones are put at bit 61. What the smaller number loses when it is
+ * aligned is at least 59 bits below the sum's leading one, except where nothing is
+ * lost at all. Only -0 + -0 is -0.
  */
 struct number number_add(struct number x, struct number y) {
     if (x.significand == 0) {
@@ -142,14 +214,16 @@ struct number number_add(struct number x, struct number y) {
     }
     if (y.significand == 0)
         return x;
-    x = aligned(x);
-    y = aligned(y);
+    x = normalize(x);
+    y = normalize(y);
     if (x.exponent < y.exponent) {
         struct number larger = y;
         y = x;
         x = larger;
     }
-    uint64_t addend = shift_right_sticky(y.significand, (uint32_t)(x.exponent - y.exponent));
+    uint64_t addend = shift_right_sticky(y.significand >> 2, (uint32_t)(x.exponent - y.exponent));
+    x.significand >>= 2;
+    x.exponent += 2;
     if (x.negative == y.negative) {
         x.significand += addend;
     } else if (x.significand >= addend) {
@@ -160,58 +234,6 @@ struct number number_add(struct number x, struct number y) {
         x.significand = addend - x.significand;
     }
     return x;
-}
-
-/*
- * Where the magnitude of a finite non-zero number lies on the line of codes: the code
- * at or below it in the upper half; in the lower one how far it is on the way to the
- * next, the last bit sticky. What lies beyond all codes is anywhere there.
- */
-static uint64_t position(const struct codec *codec, struct number number) {
-    int32_t fraction_bits = (int32_t)codec->format.fraction_bits, bias = codec->format.bias;
-    int32_t leading = 63 - __builtin_clzll(number.significand);
-    int32_t binade = number.exponent + leading + bias;
-    if (binade > (int32_t)(codec->infinity >> fraction_bits))
-        return (uint64_t)codec->sign << 32;
-    if (binade < 1)
-        binade = 1;
-    uint64_t base = (uint64_t)((uint32_t)(binade - 1) << fraction_bits) << 32; /* the leading one adds itself to it */
-    int32_t shift = number.exponent - (binade - bias - fraction_bits) + 32;
-    return base + (shift >= 0 ? number.significand << shift : shift_right_sticky(number.significand, (uint32_t)-shift));
-}
-
-uint32_t number_round(const struct codec *codec, struct number number, uint32_t overflow, uint32_t rounding,
-                      uint32_t random) {
-    uint32_t style = codec->format.style;
-    uint32_t magnitude = 0;
-    if (number.class == NUMBER_NAN)
-        return codec->nan;
-    if (number.class == NUMBER_INFINITE) {
-        magnitude = codec->sign;
-    } else if (number.significand) {
-        uint64_t place = position(codec, number);
-        if (rounding == ROUNDING_NEAREST_EVEN)
-            place += 0x7fffffffu + ((uint32_t)(place >> 32) & 1);
-        else if (rounding == ROUNDING_STOCHASTIC)
-            place += random;
-        else
-            overflow = OVERFLOW_SATURATE;
-        magnitude = (uint32_t)(place >> 32);
-    }
-
-    if (magnitude > codec->largest) {
-        if (overflow == OVERFLOW_SATURATE || style == STYLE_FINITE)
-            magnitude = codec->largest;
-        else if (style == STYLE_IEEE)
-            magnitude = codec->infinity;
-        else
-            return codec->nan;
-    }
-    if (!codec->format.subnormals && magnitude >> codec->format.fraction_bits == 0)
-        magnitude = 0;
-    if (style == STYLE_FNUZ && magnitude == 0)
-        return 0;
-    return number.negative ? magnitude | codec->sign : magnitude;
 }
 
 struct number number_round_binary32(struct number number) {

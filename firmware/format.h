@@ -53,9 +53,6 @@ struct number {
 /* Fills in `codec`; false if no format is like that. */
 bool codec_prepare(struct codec *codec, const struct format *format);
 
-/* value >> shift, for any shift, its last bit set where a bit was lost. */
-uint64_t shift_right_sticky(uint64_t value, uint32_t shift);
-
 /* x + y of finite numbers of at most 62 bits, cut to 63. */
 struct number number_add(struct number x, struct number y);
 

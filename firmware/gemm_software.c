@@ -15,6 +15,7 @@
 
 static uint32_t words[WORD_LIMIT];
 static struct line a_lines[ROW_LIMIT], b_line;
+static struct number sums[ROW_LIMIT];
 static struct decoder a_decoder, b_decoder;
 static struct exact exact;
 static struct chain chain;
@@ -93,12 +94,15 @@ enum plan_error gemm_software(const struct gemm *gemm) {
     for (uint32_t i = 0; i < rows; i++)
         a_lines[i] = (struct line){.words = words + b_words + i * a_words};
 
-    for (uint32_t first = 0; first < gemm->m; first += rows)
-        for (uint32_t column = 0; column < gemm->n; column++)
-            for (uint32_t row = first; row < minimum(gemm->m, first + rows); row++) {
-                begin(gemm, in_chain, c_codec, row, column);
-                struct number sum = accumulate(gemm, in_chain, &a_lines[row - first], row, column, chunk);
-                write_back(&results, sum, row, column);
+    for (uint32_t first = 0; first < gemm->m; first += rows) {
+        uint32_t count = minimum(rows, gemm->m - first);
+        for (uint32_t column = 0; column < gemm->n; column++) {
+            for (uint32_t i = 0; i < count; i++) {
+                begin(gemm, in_chain, c_codec, first + i, column);
+                sums[i] = accumulate(gemm, in_chain, &a_lines[i], first + i, column, chunk);
             }
+            write_back(&results, sums, count, first, column);
+        }
+    }
     return ERROR_NONE;
 }

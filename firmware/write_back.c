@@ -20,29 +20,35 @@ COLD enum plan_error write_back_prepare(struct write_back *write_back, const str
     return ERROR_NONE;
 }
 
-/* round_binary32(sum) + addend */
-static struct number add(const struct write_back *write_back, struct number sum, uint32_t row, uint32_t column) {
+/* sums[i] = round_binary32(sums[i]) + addend[row + i, column] */
+static void add(const struct write_back *write_back, struct number *sums, uint32_t count, uint32_t row,
+                uint32_t column) {
     const struct number one = {.significand = 1};
-    struct number x = number_round_binary32(sum);
-    struct number y =
-        number_decode(write_back->addend, matrix_code(&write_back->gemm->addend, write_back->addend, row, column));
-    if (x.class != NUMBER_FINITE || y.class != NUMBER_FINITE)
-        return number_add_special(x, y, one);
-    return number_add(x, y);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t code = matrix_code(&write_back->gemm->addend, write_back->addend, row + i, column);
+        struct number x = number_round_binary32(sums[i]), y = number_decode(write_back->addend, code);
+        bool finite = x.class == NUMBER_FINITE && y.class == NUMBER_FINITE;
+        sums[i] = finite ? number_add(x, y) : number_add_special(x, y, one);
+    }
 }
 
-void write_back(const struct write_back *write_back, struct number sum, uint32_t row, uint32_t column) {
+/* Each loop shares the instruction cache with the few functions that it calls. */
+void write_back(const struct write_back *write_back, struct number *sums, uint32_t count, uint32_t row,
+                uint32_t column) {
     const struct gemm *gemm = write_back->gemm;
     const struct codec *d = write_back->d, *mask = write_back->mask;
-    sum.exponent += gemm->scale;
+    for (uint32_t i = 0; i < count; i++)
+        sums[i].exponent += gemm->scale;
     if (write_back->addend)
-        sum = add(write_back, sum, row, column);
-    uint32_t random = 0;
-    if (gemm->rounding == ROUNDING_STOCHASTIC)
-        random = random_word(gemm->random_key, row, column, STEP_WRITE_BACK, gemm->random_bits);
-    uint32_t code = number_round(d, sum, gemm->overflow, gemm->rounding, random);
-    if ((gemm->flags & GEMM_RELU && code_order(d, code) <= 0) ||
-        (mask && code_order(mask, matrix_code(&gemm->mask, mask, row, column)) <= 0))
-        code = 0;
-    element_write(matrix_row(&gemm->d, row), d->bytes, column, code);
+        add(write_back, sums, count, row, column);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t random = 0;
+        if (gemm->rounding == ROUNDING_STOCHASTIC)
+            random = random_word(gemm->random_key, row + i, column, STEP_WRITE_BACK, gemm->random_bits);
+        uint32_t code = number_round(d, sums[i], gemm->overflow, gemm->rounding, random);
+        if ((gemm->flags & GEMM_RELU && code_order(d, code) <= 0) ||
+            (mask && code_order(mask, matrix_code(&gemm->mask, mask, row + i, column)) <= 0))
+            code = 0;
+        element_write(matrix_row(&gemm->d, row + i), d->bytes, column, code);
+    }
 }

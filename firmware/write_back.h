@@ -13,7 +13,8 @@ struct write_back {
 /* ERROR_FORMAT for a format that does not exist, ERROR_ARGUMENT for a rounding that does not. */
 enum plan_error write_back_prepare(struct write_back *write_back, const struct gemm *gemm);
 
-/* Write the element [row, column] of D, given its sum in the accumulator. */
-void write_back(const struct write_back *write_back, struct number sum, uint32_t row, uint32_t column);
+/* Write the elements [row + i, column] of D, for i < count, given their sums in the accumulator, which are used up. */
+void write_back(const struct write_back *write_back, struct number *sums, uint32_t count, uint32_t row,
+                uint32_t column);
 
 #endif
