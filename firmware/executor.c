@@ -67,8 +67,8 @@ static struct {
 static void begin_kernel(void) { run.begins[run.begun++ % QUEUE_DEPTH] = now(); }
 
 /* The first kernel that has not ended now does. The mailbox stays at the first one that failed. */
-static void end_kernel(uint32_t on_accelerator, enum plan_error error) {
-    struct moment end = now(), begin = run.begins[run.ended % QUEUE_DEPTH];
+static void end_kernel(struct moment end, uint32_t on_accelerator, enum plan_error error) {
+    struct moment begin = run.begins[run.ended % QUEUE_DEPTH];
     if (begin.cycles < run.end.cycles)
         begin = run.end;
     uint64_t cycles = end.cycles - begin.cycles, instructions = end.instructions - begin.instructions;
@@ -87,11 +87,12 @@ static void end_kernel(uint32_t on_accelerator, enum plan_error error) {
 
 /* The first job of the queue is complete. */
 static void end_job(void) {
+    struct moment end = now();
     run.completed++;
     enum accelerator_error error = accelerator_result(&run.records[run.ended].job);
     if (run.error == ERROR_NONE)
         mailbox.accelerator_error = error;
-    end_kernel(1, error == ACCELERATOR_NONE ? ERROR_NONE : ERROR_ACCELERATOR);
+    end_kernel(end, 1, error == ACCELERATOR_NONE ? ERROR_NONE : ERROR_ACCELERATOR);
 }
 
 /* Ends the jobs that are complete, and waits until at most `left` are in the queue. */
@@ -125,10 +126,12 @@ void plan_execute(void) {
         if (run.error != ERROR_NONE)
             break;
         begin_kernel();
-        if (job)
+        if (job) {
             accelerator_submit(&kernel->gemm, &run.records[run.begun - 1].job);
-        else
-            end_kernel(0, run_kernel(kernel));
+        } else {
+            enum plan_error error = run_kernel(kernel);
+            end_kernel(now(), 0, error);
+        }
     }
     end_jobs(0);
     uint64_t cycles = run.end.cycles - start.cycles;
