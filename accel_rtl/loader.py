@@ -116,7 +116,7 @@ class Loader(Module):
                 # The next chunk of these rows, the same rows again for the next columns, or the next rows.
                 describe += [lanes.eq(walk.a_lanes), steps.eq(walk.length)]
                 again = ~self.shape.whole & ~walk.columns_end
-                lane_action_of = Mux(walk.last_chunk & ~again, ahead, stay)
+                lane_action_of = Mux(walk.last_chunk & ~again, Mux(walk.rows_end, reset, ahead), stay)
                 step_action_of = Mux(walk.last_chunk, reset, ahead)
             elif index == B:
                 describe += [lanes.eq(walk.b_lanes), steps.eq(walk.length)]

@@ -98,6 +98,7 @@ class TileWalk(Module):
     rewind_b          out       the next chunk uses the first panel of B again
     a_lanes, b_lanes  out       rows of the panel of A, columns of that of B
     block_ends        out       the panel of A is the last of its block
+    rows_end          out       the panel of A is the last one
     columns_end       out       the panel of B is the last one
     last              out       the chunk is the product's last
     ================= ========= =====================================================================
@@ -118,7 +119,7 @@ class TileWalk(Module):
         self.next_a, self.next_b, self.rewind_a, self.rewind_b = (Signal() for _ in range(4))
         self.a_lanes = Signal(max=rows * row_tiles + 1)
         self.b_lanes = Signal(max=columns * column_tiles + 1)
-        self.block_ends, self.columns_end = Signal(), Signal()
+        self.block_ends, self.rows_end, self.columns_end = Signal(), Signal(), Signal()
         self.last = Signal()
 
         ###
@@ -130,7 +131,7 @@ class TileWalk(Module):
         rows_left, columns_left, steps_left, panel_rows_left, panel_columns_left = (
             Signal(DIMENSION_BITS) for _ in range(5)
         )
-        row_ends, column_ends, rows_end, pair_ends = (Signal() for _ in range(4))
+        row_ends, column_ends, pair_ends = (Signal() for _ in range(3))
         first_tile = Signal()
         self.comb += [
             high.eq(Mux(shape.whole, rows * row_tiles, rows)),
@@ -150,11 +151,11 @@ class TileWalk(Module):
             # The tile is the last of its column of tiles in the panel of A; the last column of the panel of B.
             row_ends.eq((self.sub_row == row_tiles - 1) | ~shape.whole | (rows_left <= rows)),
             column_ends.eq((self.sub_column == column_tiles - 1) | ~shape.whole | (columns_left <= columns)),
-            rows_end.eq(panel_rows_left <= high),
+            self.rows_end.eq(panel_rows_left <= high),
             self.columns_end.eq(panel_columns_left <= wide),
-            self.block_ends.eq(rows_end | ~shape.whole | (~shape.a_stays & (panel == shape.block))),
+            self.block_ends.eq(self.rows_end | ~shape.whole | (~shape.a_stays & (panel == shape.block))),
             pair_ends.eq(row_ends & column_ends),
-            self.last.eq(pair_ends & self.block_ends & self.columns_end & rows_end & self.last_chunk),
+            self.last.eq(pair_ends & self.block_ends & self.columns_end & self.rows_end & self.last_chunk),
             first_tile.eq((self.sub_row == 0) & (self.sub_column == 0)),
             If(
                 shape.whole,
@@ -165,7 +166,7 @@ class TileWalk(Module):
                 self.next_a.eq(pair_ends & (~self.block_ends | self.columns_end)),
                 self.rewind_a.eq(pair_ends & self.block_ends & ~self.columns_end),
                 self.next_b.eq(pair_ends & self.block_ends & ~self.rewind_b),
-                self.rewind_b.eq(pair_ends & self.block_ends & self.columns_end & shape.b_stays & ~rows_end),
+                self.rewind_b.eq(pair_ends & self.block_ends & self.columns_end & shape.b_stays & ~self.rows_end),
             ).Else(
                 self.a_begins.eq(1),
                 self.b_begins.eq(1),
