@@ -6,10 +6,11 @@ from accel_rtl.add import Adder
 from accel_rtl.bits import constants, index_bits, select
 from accel_rtl.config import AcceleratorConfig
 from accel_rtl.decode import decoder_class, operand_layout
-from accel_rtl.form import InternalForm
+from accel_rtl.form import HardwareFormat, InternalForm
 from accel_rtl.normalize import normalizer_class
 from accel_rtl.round import Rounder
 from accel_rtl.scale import Scaler
+from pyhost.formats import P3109Format
 
 __all__ = ["Lane", "delayed"]
 
@@ -21,6 +22,11 @@ def delayed(module: Module, signal: Signal, cycles: int) -> Signal:
         module.sync += register.eq(signal)
         signal = register
     return signal
+
+
+def _sign_mask(number_format: HardwareFormat) -> int:
+    unsigned = isinstance(number_format, P3109Format) and not number_format.signed
+    return 0 if unsigned else 1 << (number_format.bits - 1)
 
 
 class Lane(Module):
@@ -102,10 +108,7 @@ class Lane(Module):
         self.sync += masked.eq(self.has_mask & ~mask.nan & (mask.sign | mask.zero))
         masked = delayed(self, masked, self.latency(config) - 2)
 
-        table = {
-            i: (1 << (f.bits - 1) if f.encode(-f.max) >> (f.bits - 1) else 0, f.nan_code)
-            for i, f in enumerate(config.formats)
-        }
+        table = {i: (_sign_mask(f), f.nan_code) for i, f in enumerate(config.formats)}
         (sign_mask, nan_code), choice = constants(self.format, table)
         negative = Signal()
         self.comb += [choice, negative.eq(((rounder.code & sign_mask) != 0) & (rounder.code != nan_code))]

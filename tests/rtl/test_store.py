@@ -39,6 +39,7 @@ CONFIGS = {
     "exact_wide_4": _config(4, "e5m10", "e4m3fn", results=("e8m23",)),
     "exact_3": _config(3, "e3m4", "e4m3fnuz", "e2m1fn", port_bits=64, stochastic=False),
     "exact_6": _config(6, "e4m3fn", "e5m10", results=("e8m7",), rows=3),
+    "exact_posit": _config(4, "posit8", "e4m3fn", results=("binary8p4se", "posit16"), rows=2),
     "chain_8": _config(8, "e8m7", "e8m23", accumulator="e8m23", port_bits=64, rows=2),
     "chain_5": _config(5, "e5m2", results=("e8m23", "e5m10nosub"), accumulator="e5m10"),
 }
@@ -337,6 +338,6 @@ def test_a_tile_takes_a_cycle_for_each_group(bed):
 
 def test_a_memory_that_takes_nothing_stops_the_store_and_loses_nothing(bed):
     rng = np.random.default_rng(13)
-    job = bed.job(rng, m=6 * bed.config.rows, n=1, mode=NEAREST_EVEN)
+    job = bed.job(rng, m=40, n=1, mode=NEAREST_EVEN)
     (trace,) = bed.check(rng, [job], _Pace(write=0.02), "seed 13")
     assert trace.pressing > 0
