@@ -157,6 +157,10 @@ class TileWalk(Module):
             pair_ends.eq(row_ends & column_ends),
             self.last.eq(pair_ends & self.block_ends & self.columns_end & self.rows_end & self.last_chunk),
             first_tile.eq((self.sub_row == 0) & (self.sub_column == 0)),
+            # Apart from what depends on it: within one statement, Verilator would see its value before this assignment.
+            self.rewind_b.eq(
+                shape.whole & pair_ends & self.block_ends & self.columns_end & shape.b_stays & ~self.rows_end
+            ),
             If(
                 shape.whole,
                 self.a_begins.eq(first_tile & (panel_column == 0)),
@@ -166,7 +170,6 @@ class TileWalk(Module):
                 self.next_a.eq(pair_ends & (~self.block_ends | self.columns_end)),
                 self.rewind_a.eq(pair_ends & self.block_ends & ~self.columns_end),
                 self.next_b.eq(pair_ends & self.block_ends & ~self.rewind_b),
-                self.rewind_b.eq(pair_ends & self.block_ends & self.columns_end & shape.b_stays & ~self.rows_end),
             ).Else(
                 self.a_begins.eq(1),
                 self.b_begins.eq(1),
