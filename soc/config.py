@@ -13,9 +13,10 @@ from pyhost.errors import FloatsocError
 __all__ = ["CPU_VARIANTS", "MAIN_RAM_ORIGIN", "MEMORIES", "SocConfig", "SocConfigError"]
 
 CPU_VARIANTS = ("minimal", "lite", "standard", "full")
-MEMORIES = ("sram",)
+MEMORIES = ("sram", "sdram")
 MAIN_RAM_ORIGIN = 0x4000_0000
 _SMALLEST_RAM, _LARGEST_RAM = 1 << 16, 1 << 28
+_SDRAM_CLOCKS = 75_000_000, 200_000_000  # Hz; JEDEC JESD79-3: a DDR3 chip's clock is 300 to 800 MHz up to DDR3-1600
 
 
 class SocConfigError(FloatsocError):
@@ -29,9 +30,11 @@ class SocConfig:
     cpu: VexRiscv variant; `minimal` has no caches and no multiplier, `lite` an instruction cache,
     `standard` both caches, `full` also the counters of cycles and retired instructions.
     main_ram: bytes, a power of two from 64 KiB to 256 MiB, at MAIN_RAM_ORIGIN.
-    memory: what main RAM is made of; "sram" answers a read after one cycle, then a word each cycle.
+    memory: what main RAM is made of; "sram" answers a read after one cycle, then a word each cycle; "sdram" is
+    DDR3 behind LiteDRAM's controller.
     accelerator: its configuration, or None for a SoC without.
-    clock_frequency: Hz; divides a board's console rate, and turns cycles into seconds in reports.
+    clock_frequency: Hz; divides a board's console rate, turns cycles into seconds in reports, and sets the timing of
+    "sdram", whose chip runs four times as fast: 75 to 200 MHz there.
     """
 
     cpu: str = "full"
@@ -49,6 +52,8 @@ class SocConfig:
             raise SocConfigError(f"main_ram {self.main_ram} is not a power of two from 64 KiB to 256 MiB")
         if self.clock_frequency <= 0:
             raise SocConfigError(f"clock_frequency {self.clock_frequency} is not positive")
+        if self.memory == "sdram" and not _SDRAM_CLOCKS[0] <= self.clock_frequency <= _SDRAM_CLOCKS[1]:
+            raise SocConfigError(f"clock_frequency {self.clock_frequency} is not from 75 to 200 MHz, as sdram needs")
 
     @classmethod
     def from_json(cls, text: str) -> SocConfig:

@@ -9,11 +9,13 @@ from accel_rtl import Accelerator
 from soc.config import MAIN_RAM_ORIGIN, SocConfig
 from soc.cycle_counter import CycleCounter
 from soc.ram import MainRam
+from soc.sdram import Sdram
 
 __all__ = ["FloatSoc"]
 
 _BUS_TIMEOUT = 1024
-"""Cycles after which an access counts as one that nothing answers: main RAM needs 2, a register 3."""
+"""Cycles after which an access counts as one that nothing answers: static RAM needs 2, a register 3; SDRAM
+may be refreshed and serve the accelerator first, below 100."""
 
 
 class FloatSoc(SoCCore):
@@ -52,7 +54,10 @@ class FloatSoc(SoCCore):
             )
             self.comb += self.crg.accelerator_enable.eq(self.accelerator.clock_enable)
             port = self.accelerator.port
-        self.ram = MainRam(config.main_ram, port=port, stall=self.crg.stall)
+        if config.memory == "sdram":
+            self.ram = Sdram(config.main_ram, config.clock_frequency, port=port, stall=self.crg.stall)
+        else:
+            self.ram = MainRam(config.main_ram, port=port, stall=self.crg.stall)
         self.bus.add_slave("main_ram", self.ram.bus, SoCRegion(origin=MAIN_RAM_ORIGIN, size=config.main_ram))
         platform.connect(self)
 

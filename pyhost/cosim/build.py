@@ -23,7 +23,7 @@ from pyhost.errors import BuildError
 
 __all__ = ["SocArtefacts", "build_firmware", "build_soc", "generate_soc", "zig_environment"]
 
-_GENERATORS = ("litex", "migen", "pythondata-cpu-vexriscv")
+_GENERATORS = ("litedram", "litex", "migen", "pythondata-cpu-vexriscv")
 
 Progress = Callable[[str], None]
 

@@ -30,11 +30,12 @@ def test_the_accelerator_is_read_with_its_own_checks():
     ("values", "message"),
     [
         ({"cpu": "tiny"}, "cpu 'tiny' is not one of minimal, lite, standard, full"),
-        ({"memory": "flash"}, "memory 'flash' is not one of sram"),
+        ({"memory": "flash"}, "memory 'flash' is not one of sram, sdram"),
         ({"main_ram": 3 << 20}, "main_ram 3145728 is not a power of two from 64 KiB to 256 MiB"),
         ({"main_ram": 1 << 15}, "main_ram 32768 is not a power of two"),
         ({"main_ram": 1 << 29}, "main_ram 536870912 is not a power of two"),
         ({"clock_frequency": 0}, "clock_frequency 0 is not positive"),
+        ({"memory": "sdram", "clock_frequency": 50_000_000}, "clock_frequency 50000000 is not from 75 to 200 MHz"),
         ({"colour": "red"}, "unknown field 'colour'"),
     ],
 )
