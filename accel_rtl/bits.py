@@ -1,13 +1,34 @@
 """Small combinational building blocks."""
 
-from migen import Cat, Module, Mux, Signal
+from collections.abc import Mapping, Sequence
 
-__all__ = ["Normalize", "index_bits"]
+from migen import Case, Cat, Module, Mux, Signal
+
+__all__ = ["Normalize", "constants", "index_bits", "select"]
 
 
 def index_bits(count: int) -> int:
     """Bits of an index below `count`, at least one."""
     return max(1, (count - 1).bit_length())
+
+
+def select(index: Signal, choices: Mapping[int, Sequence]) -> Case:
+    """The statements choices[index]; other indices never come."""
+    *others, last = choices.items()
+    return Case(index, dict(others) | {"default": last[1]})
+
+
+def constants(index: Signal, table: Mapping[int, Sequence[int]], signed: bool = False) -> tuple[list[Signal], Case]:
+    """Signals with the values of table[index], and the statement that drives them.
+
+    signed: all are; mixed with unsigned signals in one expression, Verilator 5.48 was seen to extend them wrongly.
+    """
+    signals = [
+        Signal((max(1, *(value.bit_length() for value in column)) + signed, signed))
+        for column in zip(*table.values(), strict=True)
+    ]
+    choices = {key: [s.eq(value) for s, value in zip(signals, row, strict=True)] for key, row in table.items()}
+    return signals, select(index, choices)
 
 
 class Normalize(Module):

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
-from accel_rtl.form import InternalForm
+from accel_rtl.form import HardwareFormat, InternalForm
 from pyhost.errors import FloatsocError
-from pyhost.formats import BinaryFormat, parse_format
+from pyhost.formats import BinaryFormat, PositFormat, parse_format
 
 __all__ = ["AcceleratorConfig", "AcceleratorConfigError", "element_bytes"]
 
@@ -18,6 +18,7 @@ DEPTH_LIMITS = (32, 8192)
 PORT_BITS = (64, 128)
 ROUNDERS_LIMIT = 8
 LIMB_BITS = 32
+POSIT_LIMIT = 16
 GUARD_BITS = 16
 """A sum of 2^16 products grows by 16 bits; K is at most 65,535, and C is one product more."""
 REGISTER_LIMIT = 256
@@ -28,7 +29,7 @@ class AcceleratorConfigError(FloatsocError):
     """An accelerator that cannot be generated as asked."""
 
 
-def element_bytes(number_format: BinaryFormat) -> int:
+def element_bytes(number_format: HardwareFormat) -> int:
     """Bytes of an element in memory: the smallest power of two that holds the format's bits."""
     return int(number_format.dtype.itemsize)
 
@@ -64,14 +65,14 @@ class AcceleratorConfig:
         if self.port_bits not in PORT_BITS:
             raise AcceleratorConfigError(f"port_bits is {self.port_bits!r}; it may be 64 or 128")
         for names in ("operand_formats", "result_formats"):
-            canonical = (_binary(name).name for name in getattr(self, names))
+            canonical = (_known(name).name for name in getattr(self, names))
             object.__setattr__(self, names, tuple(dict.fromkeys(canonical)))
         if not self.operand_formats:
             raise AcceleratorConfigError("operand_formats is empty; name at least one format, such as e4m3fn")
         if len(self.formats) > FORMAT_LIMIT:
             raise AcceleratorConfigError(f"{len(self.formats)} formats are too many; at most {FORMAT_LIMIT}")
         if not self.exact:
-            object.__setattr__(self, "accumulator", _binary(self.accumulator).name)
+            object.__setattr__(self, "accumulator", self.chain_format.name)
         elif self.register_bits > REGISTER_LIMIT:
             raise AcceleratorConfigError(
                 f"an exact accumulator of {', '.join(self.operand_formats)} needs {self.register_bits} bits, at most "
@@ -103,19 +104,22 @@ class AcceleratorConfig:
         return self.accumulator == EXACT
 
     @cached_property
-    def operands(self) -> tuple[BinaryFormat, ...]:
+    def operands(self) -> tuple[HardwareFormat, ...]:
         """Formats that A, B and C may have."""
-        return tuple(map(_binary, self.operand_formats))
+        return tuple(map(_known, self.operand_formats))
 
     @cached_property
-    def formats(self) -> tuple[BinaryFormat, ...]:
+    def formats(self) -> tuple[HardwareFormat, ...]:
         """Formats that D may have: the operands' first, so that an index means the same everywhere."""
-        return tuple(map(_binary, dict.fromkeys(self.operand_formats + self.result_formats)))
+        return tuple(map(_known, dict.fromkeys(self.operand_formats + self.result_formats)))
 
     @cached_property
     def chain_format(self) -> BinaryFormat:
         """Format of a chain's accumulators."""
-        return _binary(self.accumulator)
+        number_format = _known(self.accumulator)
+        if not isinstance(number_format, BinaryFormat):
+            raise AcceleratorConfigError(f"{self.accumulator!r}: a chain has a binary format, such as e8m23")
+        return number_format
 
     @cached_property
     def form(self) -> "InternalForm":
@@ -188,8 +192,12 @@ class AcceleratorConfig:
         return max(2, -(-self.register_bits // LIMB_BITS))
 
 
-def _binary(name: str) -> BinaryFormat:
+def _known(name: str) -> HardwareFormat:
     number_format = parse_format(name)
-    if not isinstance(number_format, BinaryFormat):
-        raise AcceleratorConfigError(f"{name!r}: the accelerator knows binary formats only, such as e4m3fn")
+    wide_posit = isinstance(number_format, PositFormat) and number_format.bits > POSIT_LIMIT
+    if not isinstance(number_format, HardwareFormat) or wide_posit:
+        raise AcceleratorConfigError(
+            f"{name!r}: the accelerator knows binary formats such as e4m3fn, P3109's such as binary8p4se, and posits "
+            f"of up to {POSIT_LIMIT} bits such as posit8"
+        )
     return number_format

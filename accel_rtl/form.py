@@ -4,9 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyhost.formats import BinaryFormat
+from pyhost.formats import BinaryFormat, P3109Format, PositFormat
 
-__all__ = ["InternalForm"]
+__all__ = ["HardwareFormat", "InternalForm"]
+
+HardwareFormat = BinaryFormat | P3109Format | PositFormat
+"""The families that the accelerator decodes and rounds to."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class InternalForm:
     exponent_max: int
 
     @classmethod
-    def of(cls, formats: Sequence[BinaryFormat]) -> "InternalForm":
+    def of(cls, formats: Sequence[HardwareFormat]) -> "InternalForm":
         """The form that holds every value of `formats`."""
         least = min(0, *(math.frexp(f.min_subnormal)[1] - 1 for f in formats))
         largest = max(0, *(math.frexp(f.max)[1] - 1 for f in formats))

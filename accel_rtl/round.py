@@ -1,12 +1,15 @@
 """The one place that rounds: a number of any precision becomes a code, in one of three rounding modes."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 
-from migen import Case, Cat, If, Module, Mux, Record, Signal
+from migen import If, Module, Mux, Record, Signal
 
-from accel_rtl.bits import index_bits
+from accel_rtl.bits import constants, index_bits
 from accel_rtl.config import AcceleratorConfigError
-from pyhost.formats import BinaryFormat
+from accel_rtl.form import HardwareFormat
+from accel_rtl.line import Position
+from pyhost.formats import BinaryFormat, P3109Format, PositFormat
 
 __all__ = ["EXPONENT_BITS", "NEAREST_EVEN", "RANDOM_BITS", "STOCHASTIC", "TOWARD_ZERO", "Rounder", "unrounded_layout"]
 
@@ -53,8 +56,8 @@ class Rounder(Module):
 
     A magnitude's code grows with its value through subnormals, binades and beyond. So a magnitude has a position on
     the line of codes, a fixed-point number: the code at or below it, and the rest of the way to the next. The first
-    half of the block aligns the significand there; the second adds what the mode asks for, and a carry out of the rest
-    is the next code, be it in the next binade or beyond the largest, which one comparison tells. The addend, in codes:
+    half of the block is `Position`; the second adds what the mode asks for, and a carry out of the rest is the next
+    code, be it in the next binade or beyond the largest, which one comparison tells. The addend, in codes:
 
         nearest even    1/2 where the code below is odd, else just less
         toward zero     0
@@ -69,13 +72,13 @@ class Rounder(Module):
     LATENCY = 1
 
     @staticmethod
-    def significand_bits_needed(formats: tuple[BinaryFormat, ...], stochastic: bool) -> int:
+    def significand_bits_needed(formats: Sequence[HardwareFormat], stochastic: bool) -> int:
         """Bits of a significand that decide by themselves; of those below, it is enough to know if all are zero."""
         return max(f.precision for f in formats) + (RANDOM_BITS if stochastic else 1)
 
     def __init__(
         self,
-        formats: tuple[BinaryFormat, ...],
+        formats: Sequence[HardwareFormat],
         significand_bits: int,
         *,
         stochastic: bool = False,
@@ -93,22 +96,19 @@ class Rounder(Module):
 
         ###
 
-        self._formats = formats
         self._pipelined = pipelined
-        self._fraction_max = max(f.fraction_bits for f in formats)
-        self._exponent_max = max(f.exponent_bits for f in formats)
         # The rest has a bit below all those that decide, for what is lost.
-        width = max(significand_bits, self._fraction_max + 1 + (RANDOM_BITS if stochastic else 1) + 1)
-        self._rest_bits = width - self._fraction_max - 1
-
-        position, huge = self._align(width)
+        position = Position(self.number, formats, (RANDOM_BITS if stochastic else 1) + 1)
+        self.submodules.position = position
+        self.comb += position.format.eq(self.format)
+        random = None
         if stochastic:
             random = Signal(RANDOM_BITS)
             self.comb += random.eq(self.random & ~(((1 << RANDOM_BITS) - 1) >> self.random_bits))
             random = self._registered(random)
         mode = self._registered(self.mode)
-        line = self._round(self._registered(position), mode, random if stochastic else None)
-        self._encode(line, self._registered(huge), mode)
+        line = self._round(self._registered(position.position), position.rest_bits, mode, random)
+        self._encode(formats, line, self._registered(position.huge), mode)
 
     def _registered(self, signal: Signal) -> Signal:
         """`signal` as the second half sees it."""
@@ -118,61 +118,8 @@ class Rounder(Module):
         self.sync += register.eq(signal)
         return register
 
-    def _select(self, index: Signal, *constants: Callable[[BinaryFormat], int], signed: bool = False) -> list[Signal]:
-        """A signal for each function of a format: its value for the format `index`."""
-        signals, choices = [], {i: [] for i in range(len(self._formats))}
-        for constant in constants:
-            values = [int(constant(f)) for f in self._formats]
-            signals.append(Signal((max(1, *(v.bit_length() for v in values)) + signed, signed)))
-            for statements, value in zip(choices.values(), values, strict=True):
-                statements.append(signals[-1].eq(value))
-        choices["default"] = choices.pop(len(self._formats) - 1)
-        self.comb += Case(index, choices)
-        return signals
-
-    def _align(self, width: int) -> tuple[Signal, Signal]:
-        """The position on the line of codes, and whether its exponent is beyond all formats'."""
-        number = self.number
-        # The exponent field of a normal number. Others shift down by as much as they lack, or by all there is.
-        field, shift = Signal((EXPONENT_BITS + 1, True)), Signal((EXPONENT_BITS + 1, True))
-        normal, huge = Signal(), Signal()
-        amount = Signal(width.bit_length())
-        furthest = (1 << len(amount)) - 1
-        bias, shift_normal, shift_subnormal = self._select(
-            self.format,
-            lambda f: f.bias,
-            lambda f: self._fraction_max - f.fraction_bits,
-            lambda f: self._fraction_max - f.fraction_bits + 1 - f.bias,
-            signed=True,
-        )
-        self.comb += [
-            field.eq(number.exponent + bias),
-            shift.eq(shift_subnormal - number.exponent),
-            normal.eq(field > 0),
-            huge.eq(field >= (1 << self._exponent_max)),
-            amount.eq(Mux(normal, shift_normal, Mux(shift > furthest, furthest, shift))),
-        ]
-
-        # The leading one of a normal number is in its exponent field.
-        word, kept, mask, lost = (Signal(width) for _ in range(4))
-        exponent, placed = Signal(self._exponent_max), Signal(self._exponent_max + self._fraction_max)
-        position = Signal(len(placed) + self._rest_bits)
-        choices: dict = {i: placed.eq(exponent << f.fraction_bits) for i, f in enumerate(self._formats)}
-        choices["default"] = choices.pop(len(self._formats) - 1)
-        self.comb += [
-            word.eq(Cat(number.significand[:-1], ~normal) << (width - len(number.significand))),
-            kept.eq(word >> amount),
-            mask.eq(((1 << width) - 1) << amount),
-            lost.eq(word & ~mask),
-            If(normal, exponent.eq(field)),
-            Case(self.format, choices),
-            position.eq(kept | (placed << self._rest_bits) | (lost != 0) | number.sticky),
-        ]
-        return position, huge
-
-    def _round(self, position: Signal, mode: Signal, random: Signal | None) -> Signal:
-        """The code that the magnitude becomes, if that code is finite."""
-        rest_bits = self._rest_bits
+    def _round(self, position: Signal, rest_bits: int, mode: Signal, random: Signal | None) -> Signal:
+        """The code that the magnitude becomes, if the format has it."""
         half = 1 << (rest_bits - 1)
         addend, total = Signal(rest_bits), Signal(len(position) + 1)
         self.comb += [
@@ -183,37 +130,68 @@ class Rounder(Module):
             self.comb += If(mode == STOCHASTIC, addend.eq(random << (rest_bits - RANDOM_BITS)))
         return total[rest_bits:]
 
-    def _encode(self, line: Signal, huge: Signal, mode: Signal) -> None:
-        """Overflow, specials and the sign."""
+    def _encode(self, formats: Sequence[HardwareFormat], line: Signal, huge: Signal, mode: Signal) -> None:
+        """What the format does not have, specials and the sign."""
         sign, zero, infinity, nan = (
             self._registered(getattr(self.number, name)) for name in ("sign", "zero", "infinity", "nan")
         )
         saturate = self._registered(self.saturate)
-        largest, beyond, nan_code, sign_mask, flush_below, signed_zero = self._select(
-            self._registered(self.format),
-            lambda f: f.largest_code,
-            lambda f: f.largest_code if f.style == "finite" else f.inf_code if f.has_inf else f.nan_code,
-            lambda f: f.nan_code,
-            lambda f: 1 << (f.bits - 1),
-            lambda f: 0 if f.subnormals else 1 << f.fraction_bits,
-            lambda f: f.style != "fnuz",
-        )
-        overflow, clamp, magnitude, is_nan = Signal(), Signal(), Signal(len(self.code)), Signal()
+        ends = [_Ends.of(f) for f in formats]
+        signals, choice = constants(self._registered(self.format), {i: astuple(e) for i, e in enumerate(ends)})
+        f = _Ends(*signals)
+        overflow, clamp, is_nan, negative = Signal(), Signal(), Signal(), Signal()
+        magnitude, code = Signal(len(self.code)), Signal(len(self.code))
         self.comb += [
-            overflow.eq(infinity | (~zero & (huge | (line > largest)))),
+            choice,
+            overflow.eq(infinity | (~zero & (huge | (line > f.largest)))),
             clamp.eq(saturate | ((mode == TOWARD_ZERO) & ~infinity)),
-            is_nan.eq(nan | (overflow & ~clamp & (beyond == nan_code))),
+            is_nan.eq(nan | (overflow & ~clamp & (f.beyond == f.nan))),
             If(
                 overflow,
-                magnitude.eq(Mux(clamp, largest, beyond)),
+                magnitude.eq(Mux(clamp, f.largest, f.beyond)),
             ).Elif(
-                ~zero & (line >= flush_below),
-                magnitude.eq(line),
+                ~zero,
+                magnitude.eq(Mux(line < f.least, f.below_least, line)),
             ),
-            If(
-                is_nan,
-                self.code.eq(nan_code),
-            ).Else(
-                self.code.eq(magnitude | Mux(sign & ((magnitude != 0) | signed_zero), sign_mask, 0)),
-            ),
+            negative.eq(sign & (magnitude != 0)),
+            code.eq(magnitude),
+            If(negative | (sign & f.negative_zero), code.eq(magnitude | f.sign)),
+            self.code.eq(Mux(is_nan, f.nan, code)),
         ]
+        if any(isinstance(f, PositFormat) for f in formats):
+            self.comb += If(
+                f.posit,
+                If(infinity & ~saturate, is_nan.eq(1)),
+                If(negative, code.eq((f.sign << 1) - magnitude)),
+            )
+        if any(isinstance(f, P3109Format) and not f.signed for f in formats):
+            self.comb += If(f.unsigned & negative, is_nan.eq(nan | ~saturate), code.eq(0))
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """The ends of a format's line of codes, and its specials; magnitudes are codes without sign."""
+
+    largest: int
+    beyond: int  # what overflow and infinity become, be it NaN
+    least: int  # what rounds to less becomes `below_least`
+    below_least: int
+    nan: int
+    sign: int  # weight of the sign bit
+    negative_zero: bool = False
+    posit: bool = False  # infinity becomes NaN, and negative codes are two's complements
+    unsigned: bool = False  # negative numbers become NaN, or 0 if they saturate
+
+    @classmethod
+    def of(cls, f: HardwareFormat) -> "_Ends":
+        sign = 1 << (f.bits - 1)
+        match f:
+            case PositFormat():
+                return cls(sign - 1, sign - 1, 1, 1, f.nan_code, sign, posit=True)
+            case P3109Format():
+                beyond = f.largest_code + 1 if f.extended else f.nan_code
+                return cls(f.largest_code, beyond, 0, 0, f.nan_code, sign, unsigned=not f.signed)
+            case BinaryFormat():
+                beyond = f.largest_code if f.style == "finite" else f.inf_code if f.has_inf else f.nan_code
+                least = 0 if f.subnormals else 1 << f.fraction_bits
+                return cls(f.largest_code, beyond, least, 0, f.nan_code, sign, negative_zero=f.style != "fnuz")

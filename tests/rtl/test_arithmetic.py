@@ -1,6 +1,7 @@
 """Decoder, multiplier and rounder, exhaustively for formats of 8 bits, against exact rationals and the formats."""
 
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,8 +16,21 @@ from tests.rtl.dut import Dut
 
 pytestmark = [pytest.mark.hardware, pytest.mark.slow]
 
-OPERANDS = ("e4m3fn", "e5m2", "e4m3fnuz", "e5m2fnuz", "e3m4", "e2m1fn", "e3m2fn", "e2m3fn", "e4m3nosub", "e4m3fnb9")
-FORMATS = (*OPERANDS, "e5m10", "e8m7", "e8m23", "e5m10nosub")
+LISTS = {
+    "binary": (
+        ("e4m3fn", "e5m2", "e4m3fnuz", "e5m2fnuz", "e3m4", "e2m1fn", "e3m2fn", "e2m3fn", "e4m3nosub", "e4m3fnb9"),
+        ("e5m10", "e8m7", "e8m23", "e5m10nosub"),
+    ),
+    "posits": (("posit8", "posit16"), ()),
+    "mixed": (
+        ("posit8", "posit16", "posit3", "posit6es1", "posit8es0", "binary8p3se", "binary8p4uf", "binary6p1ue"),
+        ("posit10es3", "posit4", "binary3p1sf", "binary8p7sf", "e4m3fn", "e5m10"),
+    ),
+}
+"""Operand formats and further result formats of a decoder and a rounder."""
+
+OPERANDS = [(of, name) for of, (operands, _) in LISTS.items() for name in operands]
+FORMATS = [(of, name) for of, (operands, results) in LISTS.items() for name in operands + results]
 SIGNIFICAND_BITS = 33
 MODES = {"nearest_even": NEAREST_EVEN, "toward_zero": TOWARD_ZERO, "stochastic": STOCHASTIC}
 
@@ -43,24 +57,33 @@ class _Bench(Module):
         self.outputs |= {"code": rounder.code}
 
 
-@pytest.fixture(scope="module")
-def config():
-    return AcceleratorConfig(
-        rows=1, columns=1, operand_formats=OPERANDS, result_formats=FORMATS[len(OPERANDS) :], accumulator="e8m23"
-    )
+@cache
+def _config(of: str) -> AcceleratorConfig:
+    operands, results = LISTS[of]
+    return AcceleratorConfig(rows=1, columns=1, operand_formats=operands, result_formats=results, accumulator="e8m23")
 
 
-@pytest.fixture(scope="module")
-def dut(config):
-    bench = _Bench(config)
-    return Dut(bench, "arithmetic", bench.inputs, bench.outputs)
+@cache
+def _dut(of: str) -> Dut:
+    bench = _Bench(_config(of))
+    return Dut(bench, f"arithmetic_{of}", bench.inputs, bench.outputs)
 
 
-@pytest.fixture(scope="module")
-def stochastic_rounder(config):
-    bits = Rounder.significand_bits_needed(config.formats, stochastic=True)
-    rounder = Rounder(config.formats, bits, stochastic=True, pipelined=True)
-    return Dut(rounder, "stochastic_rounder", _ports(rounder), {"code": rounder.code})
+@cache
+def _stochastic_rounder(of: str) -> Dut:
+    formats = _config(of).formats
+    bits = Rounder.significand_bits_needed(formats, stochastic=True)
+    rounder = Rounder(formats, bits, stochastic=True, pipelined=True)
+    return Dut(rounder, f"stochastic_rounder_{of}", _ports(rounder), {"code": rounder.code})
+
+
+def _index(of: str, name: str) -> int:
+    operands, results = LISTS[of]
+    return (operands + results).index(name)
+
+
+def _largest_code(number_format) -> int:
+    return getattr(number_format, "largest_code", number_format.nan_code - 1)
 
 
 def _value(fields, i: int, unit: int) -> float | Fraction:
@@ -77,11 +100,11 @@ def _fields(outputs, prefix: str):
     return {name.removeprefix(prefix): values for name, values in outputs.items() if name.startswith(prefix)}
 
 
-@pytest.mark.parametrize("name", OPERANDS)
-def test_every_code_decodes_to_its_value(dut, config, name):
-    number_format = parse_format(name)
+@pytest.mark.parametrize("of, name", OPERANDS)
+def test_every_code_decodes_to_its_value(of, name):
+    number_format, config = parse_format(name), _config(of)
     codes = np.arange(1 << number_format.bits, dtype=number_format.dtype)
-    fields = _fields(dut.run(a=codes, a_format=OPERANDS.index(name)), "value_")
+    fields = _fields(_dut(of).run(a=codes, a_format=_index(of, name)), "value_")
     unit = -config.form.exponent_bias - config.form.precision + 1
     for code, expected in zip(codes, number_format.decode(codes), strict=True):
         got = _value(fields, int(code), unit)
@@ -98,12 +121,21 @@ def test_every_code_decodes_to_its_value(dut, config, name):
 
 
 @pytest.mark.parametrize(
-    "a_name, b_name", [("e4m3fn", "e4m3fn"), ("e5m2", "e5m2"), ("e4m3fn", "e5m2"), ("e3m4", "e5m2fnuz")]
+    "of, a_name, b_name",
+    [
+        ("binary", "e4m3fn", "e4m3fn"),
+        ("binary", "e5m2", "e5m2"),
+        ("binary", "e4m3fn", "e5m2"),
+        ("binary", "e3m4", "e5m2fnuz"),
+        ("mixed", "posit8", "posit8"),
+        ("mixed", "posit8es0", "binary8p3se"),
+    ],
 )
-def test_every_product_is_exact(dut, config, a_name, b_name):
-    a_format, b_format = parse_format(a_name), parse_format(b_name)
+def test_every_product_is_exact(of, a_name, b_name):
+    a_format, b_format, config = parse_format(a_name), parse_format(b_name), _config(of)
     a, b = (x.reshape(-1) for x in np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8)))
-    fields = _fields(dut.run(a=a, b=b, a_format=OPERANDS.index(a_name), b_format=OPERANDS.index(b_name)), "product_")
+    outputs = _dut(of).run(a=a, b=b, a_format=_index(of, a_name), b_format=_index(of, b_name))
+    fields = _fields(outputs, "product_")
     with np.errstate(invalid="ignore"):
         expected = a_format.decode(a) * b_format.decode(b)  # exact in binary64: at most 10 significant bits
     np.testing.assert_array_equal(fields["nan"] != 0, np.isnan(expected))
@@ -133,29 +165,34 @@ def _number(values, significand_bits: int = SIGNIFICAND_BITS):
     }
 
 
-def _rounded(dut, values, **inputs):
+def _rounded(of, values, **inputs):
     """Codes of `values` by the stochastic rounder."""
     count = len(values) + Rounder.LATENCY
-    bits = Rounder.significand_bits_needed(tuple(map(parse_format, FORMATS)), stochastic=True)
+    bits = Rounder.significand_bits_needed(_config(of).formats, stochastic=True)
     inputs |= _number(values, bits)
+    dut = _stochastic_rounder(of)
     return dut.run(**{n: np.resize(v, count) if np.ndim(v) else v for n, v in inputs.items()})["code"][
         Rounder.LATENCY :
     ]
+
+
+def _codes(number_format, rng):
+    """Codes of finite positive values: all of 8 bits, many of more, the ends among them."""
+    count = _largest_code(number_format) + 1
+    if number_format.bits <= 8:
+        return np.arange(count)
+    return np.concatenate([np.arange(100), np.arange(count - 100, count), rng.integers(count, size=3000)])
 
 
 def _cases(number_format, seed):
     """Values where rounding decides: codes, midpoints, their neighbours; around the largest; tiny; special."""
     rng = np.random.default_rng(seed)
     print(f"seed {seed}")
-    count = 1 << (number_format.bits - 1)
-    if number_format.bits <= 8:
-        codes = np.arange(count)
-    else:
-        codes = np.concatenate([np.arange(100), np.arange(count - 100, count), rng.integers(count, size=3000)])
+    codes = _codes(number_format, rng)
     values = number_format.decode(codes.astype(number_format.dtype))
-    values = np.unique(values[np.isfinite(values)])
+    values = np.unique(values)
     middles = np.concatenate([(values[1:] + values[:-1]) / 2, [values[-1] + (values[-1] - values[-2]) / 2]])
-    ulp = np.spacing(np.float32(middles)).astype(float) / 8  # still within 33 significant bits
+    ulp = np.ldexp(2.0**-27, np.frexp(middles)[1])  # still within 33 significant bits
     cases = np.concatenate([
         values, middles, middles + ulp, middles - ulp,
         number_format.max * np.array([1.5, 2, 4, 2.0**100, 2.0**500]),
@@ -165,48 +202,43 @@ def _cases(number_format, seed):
     return np.concatenate([cases, -cases])
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("of, name", FORMATS)
 @pytest.mark.parametrize("saturate", [False, True], ids=["ieee", "saturate"])
 @pytest.mark.parametrize("mode", ["nearest_even", "toward_zero"])
-def test_rounds_as_the_format_encodes(dut, name, mode, saturate):
+def test_rounds_as_the_format_encodes(of, name, mode, saturate):
     number_format = parse_format(name)
     values = np.append(_cases(number_format, seed=1), [np.nan, -np.nan])
-    got = dut.run(**_number(values), format=FORMATS.index(name), mode=MODES[mode], saturate=saturate)["code"]
+    got = _dut(of).run(**_number(values), format=_index(of, name), mode=MODES[mode], saturate=saturate)["code"]
     np.testing.assert_array_equal(got, number_format.encode(values, mode, saturate))
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_sticky_is_more_than_nothing_and_less_than_the_last_bit(dut, name):
+@pytest.mark.parametrize("of, name", FORMATS)
+def test_sticky_is_more_than_nothing_and_less_than_the_last_bit(of, name):
     number_format = parse_format(name)
     values = _cases(number_format, seed=2)
     values = values[np.isfinite(values) & (values != 0)]
     beyond = np.nextafter(values, np.copysign(np.inf, values))
     for name_of_mode in ("nearest_even", "toward_zero"):
         mode = MODES[name_of_mode]
-        got = dut.run(**_number(values), number_sticky=True, format=FORMATS.index(name), mode=mode)["code"]
+        got = _dut(of).run(**_number(values), number_sticky=True, format=_index(of, name), mode=mode)["code"]
         np.testing.assert_array_equal(got, number_format.encode(beyond, name_of_mode))
 
 
 def _between(number_format, rng):
     """Codes, and for each a value on the way to the next, in steps of 2^-24; from 0 to one code beyond the largest."""
-    count = 1 << (number_format.bits - 1)
-    codes = np.arange(count)
-    if number_format.bits > 8:
-        codes = np.concatenate([codes[:100], rng.integers(count, size=3000), [number_format.largest_code]])
-    codes = np.repeat(codes[codes <= number_format.largest_code], 16)
+    largest = _largest_code(number_format)
+    codes = np.repeat(_codes(number_format, rng), 16)
     low = number_format.decode(codes)
     high = np.where(
-        codes < number_format.largest_code,
-        number_format.decode(codes + 1),
-        2 * low - number_format.decode(np.maximum(codes, 1) - 1),
+        codes < largest, number_format.decode(codes + 1), 2 * low - number_format.decode(np.maximum(codes, 1) - 1)
     )
     return codes, low + (high - low) * (rng.integers(1 << 24, size=len(codes)) / (1 << 24))
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("of, name", FORMATS)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("saturate", [False, True], ids=["ieee", "saturate"])
-def test_rounds_stochastically_as_the_format_encodes(stochastic_rounder, name, mode, saturate):
+def test_rounds_stochastically_as_the_format_encodes(of, name, mode, saturate):
     number_format, rng = parse_format(name), np.random.default_rng(3)
     print("seed 3")
     magnitudes = _between(number_format, rng)[1]
@@ -214,9 +246,9 @@ def test_rounds_stochastically_as_the_format_encodes(stochastic_rounder, name, m
     bits = rng.integers(1, RANDOM_BITS + 1, size=len(values))
     words = rng.integers(1 << RANDOM_BITS, size=len(values))
     got = _rounded(
-        stochastic_rounder,
+        of,
         values,
-        format=FORMATS.index(name),
+        format=_index(of, name),
         mode=MODES[mode],
         saturate=saturate,
         random=words,
@@ -233,19 +265,25 @@ def test_rounds_stochastically_as_the_format_encodes(stochastic_rounder, name, m
     np.testing.assert_array_equal(got, expected)
 
 
-@pytest.mark.parametrize("name", [name for name in OPERANDS if not name.endswith("nosub")])
-def test_the_next_code_is_as_likely_as_the_way_to_it_is_long(stochastic_rounder, name):
+@pytest.mark.parametrize(
+    "of, name",
+    [
+        (of, name)
+        for of, name in FORMATS
+        if parse_format(name).bits <= 8 and name[-5:] != "nosub" and "posit" not in name
+    ],
+)
+def test_the_next_code_is_as_likely_as_the_way_to_it_is_long(of, name):
     number_format, r = parse_format(name), 4
     codes, values = _between(number_format, np.random.default_rng(5))
-    codes, values = codes[codes < number_format.largest_code], values[codes < number_format.largest_code]
+    within = codes < number_format.largest_code
+    codes, values = codes[within], values[within]
     low, high = (map(Fraction, number_format.decode(c)) for c in (codes, codes + 1))
     way = [(Fraction(x) - a) / (b - a) for x, a, b in zip(values, low, high, strict=True)]
     ups = np.zeros(len(values), np.int64)
     for random in range(1 << r):
         word = random << (RANDOM_BITS - r)
-        got = _rounded(
-            stochastic_rounder, values, format=FORMATS.index(name), mode=STOCHASTIC, random=word, random_bits=r
-        )
+        got = _rounded(of, values, format=_index(of, name), mode=STOCHASTIC, random=word, random_bits=r)
         ups += got.astype(np.int64) - codes
     np.testing.assert_array_equal(ups, [int(w * 2**r) for w in way])
 
