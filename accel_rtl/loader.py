@@ -167,7 +167,7 @@ class Loader(Module):
             # There is room: every word under way has its beat in the other queue.
             words.we.eq(self.data_valid),
             words.din.eq(self.data),
-            self.active.eq(self.going | ~walker.idle | walker.beat_valid | beats.readable),
+            self.active.eq(self.going | walker.busy | beats.readable),
         ]
 
     def _store(self, config: AcceleratorConfig) -> None:

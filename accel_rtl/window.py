@@ -154,6 +154,7 @@ class WindowWalker(Module):
     major_action in        a `CursorAction`, of the cursor along major
     minor_action in        the same along minor
     idle         out       a fill can start
+    busy         out       beats are still to come
     beat         out       record of `beat_layout`
     beat_valid   out       `beat` is there
     beat_ready   in        and is taken
@@ -183,6 +184,7 @@ class WindowWalker(Module):
         self.major_action = Signal(2)
         self.minor_action = Signal(2)
         self.idle = Signal()
+        self.busy = Signal()
         self.beat = Record(beat_layout(config))
         self.beat_valid = Signal()
         self.beat_ready = Signal()
@@ -211,6 +213,7 @@ class WindowWalker(Module):
                 *((name, length_bits + 1) for name in ("end", "inside_first", "inside_end")),
             ]
         )
+        self.comb += self.busy.eq(~self.idle | segment.valid | rest.valid | self.beat_valid)
         self._walk(segment)
         self._locate(segment, rest)
         self._cut(config, rest)
