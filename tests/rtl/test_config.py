@@ -111,18 +111,14 @@ def _fields(struct: str) -> list[str]:
 
 
 def test_descriptors_and_records_are_the_structs_of_the_firmware():
-    assert list(DESCRIPTOR) == _fields("gemm")
-    assert list(COUNTERS) == _fields("accelerator_counters")
+    assert _fields("gemm") == list(DESCRIPTOR)
+    assert _fields("accelerator_counters") == list(COUNTERS)
     record = _fields("job_record")
     assert record[:-1] == ["error", *(f"counters_{name}" for name in COUNTERS)]
     assert RECORD_WORDS == len(record) - 1 + int(re.search(r"reserved\[(\d+)\]", PLAN.read_text())[1])
 
 
-def test_panels_are_as_wide_as_a_memory_word():
-    assert [_config(port_bits=bits).panel_tiles(side) for side, bits in ((8, 128), (8, 64), (4, 128), (3, 64))] == [
-        2,
-        1,
-        4,
-        3,
-    ]
-    assert _config(operand_formats=("e5m10",)).panel_tiles(8) == 1
+@pytest.mark.parametrize("side, bits, tiles", [(8, 128, 2), (8, 64, 1), (4, 128, 4), (3, 64, 3)])
+def test_panels_are_as_wide_as_a_memory_word(side, bits, tiles):
+    assert _config(port_bits=bits).panel_tiles(side) == tiles
+    assert _config(port_bits=bits, operand_formats=("e5m10",)).panel_tiles(2 * side) == -(-tiles // 4)
