@@ -50,15 +50,15 @@ class Walker:
         outputs |= {"idle": walker.idle, "beat_valid": walker.beat_valid, "started": walker.start}
         self.dut = Dut(module, f"walker{port_bits}", inputs, outputs)
 
-    def run(self, window=None, size=1, **inputs):
-        """Outputs of `Dut.run`, and the beats taken, as dictionaries."""
+    def run(self, window=None, size=1, when=True, **inputs):
+        """Outputs of `Dut.run`, and the beats taken, as dictionaries; `window` is there in cycles `when`."""
         log2 = size.bit_length() - 1
         if window is not None:
             for name, value in window.words(BASE, 0, size).items():
                 parts = {f"_{part}": number for part, number in value.items()} if name in "xy" else {"": value}
-                inputs |= {f"window_{name}{part}": number & 0xFFFF_FFFF for part, number in parts.items()}
+                inputs |= {f"window_{name}{part}": when * (number & 0xFFFF_FFFF) for part, number in parts.items()}
             del inputs["window_format"]
-            inputs["window_size"] = log2
+            inputs["window_size"] = when * log2
         inputs["matrix_size"] = log2
         out = self.dut.run(**inputs)
         taken = np.flatnonzero((out["beat_valid"] & np.asarray(inputs["beat_ready"], np.uint64)) != 0)
@@ -69,11 +69,13 @@ class Walker:
         """Elements of one fill, {(line, position): byte address or NOTHING}, and its beats; any reader."""
         cycles = 40 + 12 * lines * count
         ready = rng.integers(0, 2, cycles) if rng.integers(2) else np.ones(cycles, int)
-        go = np.arange(cycles) == 0
         tag = int(rng.integers(2 * self.depth))
         controls = {"operand": OPERANDS.index(operand), "tag": tag, "lines": lines, "count": count}
-        actions = dict(zip(("major_action", "minor_action"), actions, strict=True))
-        out, beats = self.run(window, size, go=go, beat_ready=ready, **controls, **actions, **inputs)
+        controls |= dict(zip(("major_action", "minor_action"), actions, strict=True))
+        first = np.arange(cycles) == 0
+        # What matters is there with `start`; afterwards the ports show the next fill.
+        controls = {name: np.where(first, value, rng.integers(64, size=cycles)) for name, value in controls.items()}
+        out, beats = self.run(window, size, first, go=first, beat_ready=ready, **controls, **inputs)
         assert beats[-1]["last"] and not any(beat["last"] for beat in beats[:-1])
         assert out["idle"][-1] and not out["beat_valid"][-1]
         seen = {}
