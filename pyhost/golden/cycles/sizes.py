@@ -1,0 +1,72 @@
+"""The sizes and depths of an accelerator that its cycles depend on."""
+
+from typing import NamedTuple, Protocol
+
+from pyhost import timing
+from pyhost.formats import parse_format
+
+__all__ = ["Accelerator", "Sizes"]
+
+ROUNDERS_LIMIT = 8
+
+
+class Accelerator(Protocol):
+    """What the model needs of an accelerator: fields of `accel_rtl.AcceleratorConfig`."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def columns(self) -> int: ...
+    @property
+    def operand_formats(self) -> tuple[str, ...]: ...
+    @property
+    def result_formats(self) -> tuple[str, ...]: ...
+    @property
+    def accumulator(self) -> str: ...
+    @property
+    def depth(self) -> int: ...
+    @property
+    def port_bits(self) -> int: ...
+
+
+class Sizes(NamedTuple):
+    """What follows from an accelerator's configuration.
+
+    rows, columns: of a tile. high, wide: lanes of a panel of A and of B. depth: steps of a scratchpad. port_bytes: of
+    a memory word. rounders: elements written back in a cycle. array: cycles from codes to sums. store: cycles from
+    the results of a group to its word.
+    """
+
+    rows: int
+    columns: int
+    high: int
+    wide: int
+    depth: int
+    port_bytes: int
+    rounders: int
+    array: int
+    store: int
+
+    @classmethod
+    def of(cls, accelerator: Accelerator) -> "Sizes":
+        """The sizes of `accelerator`, as `accel_rtl.AcceleratorConfig` and the blocks derive them."""
+        rows, columns, port_bytes = accelerator.rows, accelerator.columns, accelerator.port_bits // 8
+        operands = [parse_format(name).dtype.itemsize for name in accelerator.operand_formats]
+        results = [parse_format(name).dtype.itemsize for name in accelerator.result_formats]
+        # A panel is as many tiles wide as a memory word feeds.
+        high, wide = (-(-port_bytes // min(operands) // side) * side for side in (rows, columns))
+        most = min(ROUNDERS_LIMIT, max(1, columns // 2), port_bytes // max(operands + results))
+        exact = accelerator.accumulator == "exact"
+        lane = timing.EXACT_NORMALIZER if exact else timing.CHAIN_NORMALIZER
+        lane += timing.SCALER + timing.ADDER + timing.ROUNDER + timing.EPILOGUE
+        return cls(
+            rows=rows,
+            columns=columns,
+            high=high,
+            wide=wide,
+            depth=accelerator.depth,
+            port_bytes=port_bytes,
+            rounders=max(count for count in range(1, most + 1) if columns % count == 0),
+            array=timing.DECODER + (timing.EXACT_ACCUMULATOR if exact else timing.CHAIN_ACCUMULATOR),
+            store=timing.PICK + lane + timing.WORD,
+        )
