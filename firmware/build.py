@@ -22,6 +22,7 @@ SOURCES = tuple(
         "crt0.S",
         "main.c",
         "console.c",
+        "posit.c",
         "executor.c",
         "accelerator.c",
         "operand.c",

@@ -5,10 +5,8 @@
 
 /* Whether every product of the two formats is a binary32 number. */
 static bool products_fit(const struct codec *a, const struct codec *b) {
-    uint32_t bits = a->format.fraction_bits + b->format.fraction_bits + 2;
-    int32_t unit = codec_unit(a) + codec_unit(b);
-    uint32_t shifts = (a->infinity >> a->format.fraction_bits) + (b->infinity >> b->format.fraction_bits);
-    return bits <= 24 && unit >= -149 && unit + (int32_t)(shifts + bits) <= 128;
+    int32_t unit = a->unit + b->unit;
+    return a->precision + b->precision <= 24 && unit >= -149 && unit + (int32_t)(a->fixed_bits + b->fixed_bits) <= 128;
 }
 
 /*

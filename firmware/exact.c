@@ -6,14 +6,8 @@
 /* Buckets between the halves of a product. */
 #define HALF_PRODUCT (32 / GRAIN)
 
-/* The largest finite value's significand is so far above the format's unit. */
-static uint32_t largest_shift(const struct codec *codec) { return (codec->largest >> codec->format.fraction_bits) - 1; }
-
-/* Bits of the largest finite value in fixed point. */
-static uint32_t fixed_bits(const struct codec *codec) { return largest_shift(codec) + codec->format.fraction_bits + 1; }
-
 COLD bool exact_prepare(struct exact *exact, const struct codec *a, const struct codec *b, const struct codec *c) {
-    uint32_t a_bits = fixed_bits(a), b_bits = fixed_bits(b), product_bits = a_bits + b_bits;
+    uint32_t a_bits = a->fixed_bits, b_bits = b->fixed_bits, product_bits = a_bits + b_bits;
     if (product_bits + LINE_BITS <= 63 && (a_bits <= 30 || b_bits <= 30)) {
         exact->a_form = a_bits <= 30 ? FORM_FIXED : FORM_WIDE;
         exact->b_form = b_bits <= 30 ? FORM_FIXED : FORM_WIDE;
@@ -21,14 +15,14 @@ COLD bool exact_prepare(struct exact *exact, const struct codec *a, const struct
         exact->a_form = exact->b_form = FORM_BUCKET;
     }
 
-    exact->unit = codec_unit(a) + codec_unit(b);
-    int32_t below = c ? exact->unit - codec_unit(c) : 0;
+    exact->unit = a->unit + b->unit;
+    int32_t below = c ? exact->unit - c->unit : 0;
     exact->product = below > 0 ? ((uint32_t)below + GRAIN - 1) / GRAIN : 0;
     exact->origin = exact->unit - (int32_t)exact->product * GRAIN;
 
     /* Up to the last bucket that something is added to; it has 64 bits, and so has what is carried out of it. */
-    exact->count = exact->product + largest_shift(a) / GRAIN + largest_shift(b) / GRAIN + HALF_PRODUCT + 1;
-    uint32_t c_last = c ? ((uint32_t)(codec_unit(c) - exact->origin) + largest_shift(c)) / GRAIN : 0;
+    exact->count = exact->product + a->span / GRAIN + b->span / GRAIN + HALF_PRODUCT + 1;
+    uint32_t c_last = c ? ((uint32_t)(c->unit - exact->origin) + c->span) / GRAIN : 0;
     if (c_last >= exact->count)
         exact->count = c_last + 1;
     return exact->count <= BUCKET_LIMIT;

@@ -1,14 +1,17 @@
 #include "format.h"
 
+#include "posit.h"
+
 /* Values lie between 2^-300 and 2^300, as in pyhost.formats. */
 #define EXPONENT_LIMIT 300
 
 static const struct codec binary32 = {
-    .format = {.exponent_bits = 8, .fraction_bits = 23, .bias = 127, .style = STYLE_IEEE, .subnormals = 1},
+    .format = {.bits = 32, .exponent_bits = 8, .fraction_bits = 23, .bias = 127, .style = STYLE_IEEE, .subnormals = 1},
     .bytes = 4,
     .sign = BINARY32_SIGN,
     .largest = BINARY32_INFINITY - 1,
     .infinity = BINARY32_INFINITY,
+    .last = BINARY32_INFINITY,
     .nan = BINARY32_NAN,
 };
 
@@ -17,17 +20,34 @@ COLD bool codec_is_binary32(const struct codec *codec) {
     return f->exponent_bits == 8 && f->fraction_bits == 23 && f->bias == 127 && f->style == STYLE_IEEE && f->subnormals;
 }
 
+static bool is_p3109(const struct format *format) {
+    return format->style == STYLE_P3109_EXTENDED || format->style == STYLE_P3109_FINITE;
+}
+
+/* Bits of a code but for the sign; a format without one is as wide as they are. */
+static uint32_t magnitude_bits(const struct format *format) { return format->exponent_bits + format->fraction_bits; }
+
+static bool has_sign(const struct format *format) { return format->bits > magnitude_bits(format); }
+
+COLD static bool is_format(const struct format *format) {
+    if (is_p3109(format))
+        return format->exponent_bits >= 1 && format->exponent_bits <= 8 && format->fraction_bits <= 7 &&
+               format->bits - magnitude_bits(format) <= 1 && format->bits <= 8 && format->subnormals;
+    return format->style <= STYLE_FINITE && format->exponent_bits >= 2 && format->exponent_bits <= 8 &&
+           format->fraction_bits >= 1 && format->fraction_bits <= 23 && format->bits == magnitude_bits(format) + 1;
+}
+
 COLD bool codec_prepare(struct codec *codec, const struct format *format) {
-    uint32_t exponent_bits = format->exponent_bits, fraction_bits = format->fraction_bits;
-    if (exponent_bits < 2 || exponent_bits > 8 || fraction_bits < 1 || fraction_bits > 23 ||
-        format->style > STYLE_FINITE || format->bias < -EXPONENT_LIMIT || format->bias > EXPONENT_LIMIT)
+    if (format->style == STYLE_POSIT)
+        return posit_prepare(codec, format);
+    if (!is_format(format) || format->bias < -EXPONENT_LIMIT || format->bias > EXPONENT_LIMIT)
         return false;
 
-    uint32_t bits = 1 + exponent_bits + fraction_bits;
+    uint32_t exponent_bits = format->exponent_bits, fraction_bits = format->fraction_bits;
     uint32_t top_exponent = (1u << exponent_bits) - 1;
     codec->format = *format;
-    codec->bytes = bits <= 8 ? 1 : bits <= 16 ? 2 : 4;
-    codec->sign = 1u << (bits - 1);
+    codec->bytes = format->bits <= 8 ? 1 : format->bits <= 16 ? 2 : 4;
+    codec->sign = 1u << magnitude_bits(format);
     codec->infinity = top_exponent << fraction_bits;
     codec->largest = codec->sign - 1;
     codec->nan = 0;
@@ -42,16 +62,24 @@ COLD bool codec_prepare(struct codec *codec, const struct format *format) {
         codec->nan = codec->sign - 1;
     } else if (format->style == STYLE_FNUZ) {
         codec->nan = codec->sign;
+    } else if (is_p3109(format)) {
+        codec->nan = has_sign(format) ? codec->sign : codec->sign - 1;
+        codec->infinity = codec->last = has_sign(format) ? codec->sign - 1 : codec->sign - 2;
+        codec->largest = codec->last - (format->style == STYLE_P3109_EXTENDED);
     }
+    codec->precision = fraction_bits + 1;
+    codec->unit = 1 - format->bias - (int32_t)fraction_bits;
+    codec->span = (codec->largest >> fraction_bits) - 1;
+    codec->fixed_bits = codec->span + codec->precision;
 
-    /* Exponents from 1 to top - 1 are those of normal numbers in every style. They must be so in binary32, too. */
+    /* Exponents from 1 to top - 1 are those of normal numbers if there is a sign. They must be so in binary32, too. */
     int32_t rebias = 127 - format->bias;
-    bool possible = 1 + rebias >= 1 && (int32_t)top_exponent - 1 + rebias <= 254;
+    bool possible = has_sign(format) && 1 + rebias >= 1 && (int32_t)top_exponent - 1 + rebias <= 254;
     uint32_t dropped = 23 - fraction_bits;
     codec->short_cut = (struct short_cut){
         .exponents = possible ? top_exponent - 1 : 0,
         .sign = codec->sign,
-        .sign_shift = 32 - bits,
+        .sign_shift = 31 - magnitude_bits(format),
         .fraction_bits = fraction_bits,
         .dropped = dropped,
         .rebias = (uint32_t)rebias << 23,
@@ -88,14 +116,12 @@ static struct number normalize(struct number number) {
     return number;
 }
 
-/*
- * Magnitude of a finite non-zero number, rounded; what lies beyond `largest` is any
- * larger value. On the line of codes the number lies at `code`, and `rest` / 2^32 of
- * the way to the next one, the last bit sticky.
- */
+/* Magnitude of a finite non-zero number, rounded; what lies beyond `largest` is any larger value. */
 static uint32_t round_magnitude(const struct codec *codec, struct number number, uint32_t rounding, uint32_t random) {
     int32_t fraction_bits = (int32_t)codec->format.fraction_bits;
     number = normalize(number);
+    if (codec->format.style == STYLE_POSIT)
+        return posit_magnitude(codec, number, rounding, random);
     int32_t binade = number.exponent + 63 + codec->format.bias, dropped = 31 - fraction_bits;
     if (binade > (int32_t)(codec->infinity >> fraction_bits))
         return codec->sign;
@@ -114,12 +140,7 @@ static uint32_t round_magnitude(const struct codec *codec, struct number number,
         rest = (uint32_t)(shifted >> 32);
         lost = (uint32_t)shifted;
     }
-    rest |= lost != 0;
-
-    const uint32_t half = 1u << 31;
-    if (rounding == ROUNDING_NEAREST_EVEN)
-        return code + (rest > half || (rest == half && (code & 1)));
-    return code + (rounding == ROUNDING_STOCHASTIC && rest > ~random);
+    return round_code(code, rest | (lost != 0), rounding, random);
 }
 
 uint32_t number_round(const struct codec *codec, struct number number, uint32_t overflow, uint32_t rounding,
@@ -137,16 +158,24 @@ uint32_t number_round(const struct codec *codec, struct number number, uint32_t 
         bool stays_finite = rounding == ROUNDING_TOWARD_ZERO && number.class == NUMBER_FINITE;
         if (overflow == OVERFLOW_SATURATE || style == STYLE_FINITE || stays_finite)
             magnitude = codec->largest;
-        else if (style == STYLE_IEEE)
+        else if (style == STYLE_IEEE || style == STYLE_P3109_EXTENDED)
             magnitude = codec->infinity;
         else
             return codec->nan;
     }
-    if (!codec->format.subnormals && magnitude >> codec->format.fraction_bits == 0)
+    if (magnitude < codec->first)
         magnitude = 0;
-    if (style == STYLE_FNUZ && magnitude == 0)
+    if (!number.negative)
+        return magnitude;
+    if (style <= STYLE_FN || style == STYLE_FINITE)
+        return magnitude | codec->sign;
+    if (magnitude == 0)
         return 0;
-    return number.negative ? magnitude | codec->sign : magnitude;
+    if (style == STYLE_POSIT)
+        return 2 * codec->sign - magnitude;
+    if (!has_sign(&codec->format))
+        return overflow == OVERFLOW_SATURATE ? 0 : codec->nan;
+    return magnitude | codec->sign;
 }
 
 struct number number_decode(const struct codec *codec, uint32_t code) {
@@ -157,19 +186,14 @@ struct number number_decode(const struct codec *codec, uint32_t code) {
     uint32_t negative = (code & codec->sign) != 0;
 
     enum number_class class = NUMBER_FINITE;
-    switch (codec->format.style) {
-    case STYLE_IEEE:
-        if (magnitude >= codec->infinity)
-            class = fraction ? NUMBER_NAN : NUMBER_INFINITE;
-        break;
-    case STYLE_FN:
-        if (magnitude == codec->nan)
-            class = NUMBER_NAN;
-        break;
-    case STYLE_FNUZ:
-        if (negative && magnitude == 0)
-            class = NUMBER_NAN;
-        break;
+    if (magnitude > codec->last) {
+        if (codec->format.style == STYLE_POSIT)
+            return posit_decode(codec, code);
+        class = NUMBER_NAN;
+    } else if (magnitude > codec->largest) {
+        class = NUMBER_INFINITE;
+    } else if (magnitude == 0 && code && code == codec->nan) {
+        class = NUMBER_NAN;
     }
 
     if (exponent == 0) { /* subnormals have the exponent of the smallest normal number, and no leading one */

@@ -1,6 +1,6 @@
 /*
- * Float formats: one decoder and one rounder for every binary format of the
- * mailbox's table. Whatever reads or writes a tensor goes through them.
+ * Float formats: one decoder and one rounder for every format of the mailbox's
+ * table. Whatever reads or writes a tensor goes through them.
  */
 #ifndef FLOATSOC_FORMAT_H
 #define FLOATSOC_FORMAT_H
@@ -26,13 +26,17 @@ struct short_cut {
 /* A format and what follows from it. */
 struct codec {
     struct format format;
-    uint32_t bytes;    /* of an element */
-    uint32_t sign;     /* the code's sign bit; the bits below it are the magnitude */
-    uint32_t largest;  /* magnitude of the largest finite value */
-    uint32_t infinity; /* magnitude of infinity, where there is one */
-    uint32_t nan;      /* the canonical NaN, +0 where there is none */
-    uint32_t first;    /* the smallest magnitude that is not read as zero */
-    uint32_t last;     /* the largest magnitude that is not NaN: infinity, where there is one */
+    uint32_t bytes;      /* of an element */
+    uint32_t precision;  /* most bits of a significand */
+    int32_t unit;        /* every finite value is a multiple of 2^unit, */
+    uint32_t span;       /* a significand times 2^unit .. 2^(unit + span), */
+    uint32_t fixed_bits; /* and below 2^(unit + fixed_bits) */
+    uint32_t sign;       /* the code's sign bit, or one above the code; the bits below it are the magnitude */
+    uint32_t largest;    /* magnitude of the largest finite value */
+    uint32_t infinity;   /* magnitude of infinity, where there is one */
+    uint32_t nan;        /* the canonical NaN, +0 where there is none */
+    uint32_t first;      /* the smallest magnitude that is not read as zero */
+    uint32_t last;       /* the largest magnitude that is not NaN: infinity, where there is one; of posits 0 */
     struct short_cut short_cut;
 };
 
@@ -77,21 +81,26 @@ static inline uint32_t number_encode(const struct codec *codec, struct number nu
 
 bool codec_is_binary32(const struct codec *codec);
 
-/* Every finite value of the format is a multiple of 2^unit. */
-static inline int32_t codec_unit(const struct codec *codec) {
-    return 1 - codec->format.bias - (int32_t)codec->format.fraction_bits;
+/* The code at or above a place on the line of codes: `rest` / 2^32 of the way from `code` to the next, last bit sticky.
+ */
+static inline uint32_t round_code(uint32_t code, uint32_t rest, uint32_t rounding, uint32_t random) {
+    const uint32_t half = 1u << 31;
+    if (rounding == ROUNDING_NEAREST_EVEN)
+        return code + (rest > half || (rest == half && (code & 1)));
+    return code + (rounding == ROUNDING_STOCHASTIC && rest > ~random);
 }
 
 /*
- * An integer that compares as the code's value does: both zeros give 0, a NaN more
- * than anything else. Codes of every format are in the order of their magnitudes.
+ * An integer that compares as the code's value does: zeros give 0, a NaN more than
+ * anything else. Codes of every format are in the order of their magnitudes, and those
+ * of posits, which are two's complements, in the order of their values.
  */
 static inline int32_t code_order(const struct codec *codec, uint32_t code) {
     uint32_t magnitude = code & (codec->sign - 1);
     if (magnitude > codec->last)
-        return INT32_MAX;
+        return codec->format.style == STYLE_POSIT ? (int32_t)magnitude - (int32_t)(code & codec->sign) : INT32_MAX;
     if (magnitude < codec->first)
-        return magnitude == 0 && code && codec->format.style == STYLE_FNUZ ? INT32_MAX : 0;
+        return code && code == codec->nan ? INT32_MAX : 0;
     return code & codec->sign ? -(int32_t)magnitude : (int32_t)magnitude;
 }
 

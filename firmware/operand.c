@@ -16,7 +16,7 @@ static void decode(const struct decoder *decoder, uint32_t code, uint32_t words[
         words[1] = 0;
         return;
     }
-    uint32_t shift = (uint32_t)(number.exponent - codec_unit(decoder->codec));
+    uint32_t shift = (uint32_t)(number.exponent - decoder->codec->unit);
     switch (decoder->form) {
     case FORM_CHAIN:
         shift = number.significand ? (uint32_t)__builtin_clz(number.significand) - 8 : 0;

@@ -23,15 +23,19 @@ enum plan_magic { PLAN_MAGIC = 0x464c5350 };
 
 /* How a format spends its codes on infinities, NaNs and -0. */
 enum format_style {
-    STYLE_IEEE = 0,   /* exponent all ones: infinities and NaNs */
-    STYLE_FN = 1,     /* no infinity; NaN is all ones (both signs) */
-    STYLE_FNUZ = 2,   /* no infinity, no -0; NaN is the code of -0 */
-    STYLE_FINITE = 3, /* neither infinity nor NaN: overflow saturates, NaN becomes +0 */
-    STYLE_UNKNOWN,    /* no binary format: only the accelerator can compute in it */
+    STYLE_IEEE = 0,           /* exponent all ones: infinities and NaNs */
+    STYLE_FN = 1,             /* no infinity; NaN is all ones (both signs) */
+    STYLE_FNUZ = 2,           /* no infinity, no -0; NaN is the code of -0 */
+    STYLE_FINITE = 3,         /* neither infinity nor NaN: overflow saturates, NaN becomes +0 */
+    STYLE_P3109_EXTENDED = 4, /* no -0; NaN is its code or, without a sign bit, all ones; infinity is below */
+    STYLE_P3109_FINITE = 5,   /* the same without infinity */
+    STYLE_POSIT = 6,          /* exponent_bits is es; NaR is the code of -0 */
+    STYLE_UNKNOWN,            /* firmware does not know it */
 };
 
-/* A binary float format, value = (-1)^s * 2^(e - bias) * 1.f; see docs/numerics.md. */
+/* A float format, binary ones with value = (-1)^s * 2^(e - bias) * 1.f; see docs/numerics.md. */
 struct format {
+    uint32_t bits; /* of a code; without one for the sign, the format is unsigned */
     uint32_t exponent_bits;
     uint32_t fraction_bits;
     int32_t bias;

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhost.errors import JobError
-from pyhost.formats import BinaryFormat, Format, Rounding, Stochastic
+from pyhost.formats import BinaryFormat, Format, P3109Format, PositFormat, Rounding, Stochastic
 from pyhost.golden.gemm import Accumulator, Chain
 from pyhost.plan.calls import Axis, Call, Gemm, Matrix, Operand, Plan
 from pyhost.plan.queue import after
@@ -51,22 +51,36 @@ class FormatTable:
 def pack_formats(table: FormatTable, layouts: StructLayouts) -> NDArray[np.void]:
     """`struct mailbox.formats`. Raises JobError for more formats than it holds.
 
-    Of families that only the accelerator knows an entry holds no more than that the firmware does not.
+    An entry for a format that is none of single values says that the firmware does not know it.
     """
     packed: NDArray[np.void] = np.zeros(1, layouts.layout("mailbox").dtype)["formats"][0]
     if len(table.formats) > len(packed):
         raise JobError(f"the job uses {len(table.formats)} formats; at most {len(packed)} can be used together")
     styles = layouts.enum("format_style")
     for entry, format_ in zip(packed, table.formats, strict=False):
-        if not isinstance(format_, BinaryFormat):
-            entry["style"] = styles["STYLE_UNKNOWN"]
-            continue
+        _pack_format(entry, format_, styles)
+    return packed
+
+
+def _pack_format(entry: Any, format_: Format, styles: Mapping[str, int]) -> None:
+    entry["bits"] = format_.bits
+    entry["subnormals"] = getattr(format_, "subnormals", True)
+    style: str
+    match format_:
+        case BinaryFormat():
+            style = format_.style
+        case P3109Format():
+            style = "p3109_extended" if format_.extended else "p3109_finite"
+        case PositFormat():
+            style = "posit"
+            entry["exponent_bits"] = format_.es
+        case _:
+            style = "unknown"
+    entry["style"] = styles[f"STYLE_{style.upper()}"]
+    if isinstance(format_, BinaryFormat | P3109Format):
         entry["exponent_bits"] = format_.exponent_bits
         entry["fraction_bits"] = format_.fraction_bits
         entry["bias"] = format_.bias
-        entry["style"] = styles[f"STYLE_{format_.style.upper()}"]
-        entry["subnormals"] = format_.subnormals
-    return packed
 
 
 def pack_kernels(

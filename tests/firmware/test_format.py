@@ -11,6 +11,9 @@ from pyhost.formats.stochastic import FIRST_ADDEND, WRITE_BACK
 SEED = 4711
 NARROW = ["e4m3fn", "e5m2", "e4m3fnuz", "e5m2fnuz", "e2m1fn", "e2m3fn", "e3m2fn", "e3m4", "e2m1", "e7m1", "e4m3b11"]
 WIDE = ["e5m10", "e8m7", "e8m10", "e8m23", "e6m9", "e5m10nosub", "e8m23nosub", "e8m7fn", "e8m23fnuz", "e5m10b40"]
+P3109 = ["binary8p3se", "binary8p4uf", "binary8p1ue", "binary8p7sf", "binary8p8uf", "binary6p1sf", "binary5p2ue"]
+P3109 += ["binary3p1sf", "binary4p3se"]
+POSITS = ["posit8", "posit16", "posit3", "posit6es1", "posit8es0", "posit10es3", "posit16es3", "posit16es0"]
 EXTREME = ["e8m23b200", "e5m2b200", "e5m2b-100", "e8m3b160", "e6m9fnb120nosub"]
 
 
@@ -54,7 +57,7 @@ def interesting_values(format_, rng):
     return np.concatenate([around, up, down, specials, patterns])
 
 
-@pytest.mark.parametrize("name", NARROW + WIDE + EXTREME)
+@pytest.mark.parametrize("name", NARROW + WIDE + EXTREME + P3109 + POSITS)
 def test_load(native, name):
     format_ = parse_format(name)
     rng = np.random.default_rng(SEED)
@@ -68,7 +71,7 @@ def test_load(native, name):
 
 
 @pytest.mark.parametrize("saturate", [False, True])
-@pytest.mark.parametrize("name", NARROW + WIDE + EXTREME)
+@pytest.mark.parametrize("name", NARROW + WIDE + EXTREME + P3109 + POSITS)
 def test_store(native, name, saturate):
     format_ = parse_format(name)
     print(f"seed {SEED}")
@@ -93,7 +96,7 @@ def between_codes(format_, rng):
 
 
 @pytest.mark.parametrize("saturate", [False, True])
-@pytest.mark.parametrize("name", [*NARROW, *WIDE, *EXTREME])
+@pytest.mark.parametrize("name", [*NARROW, *WIDE, *EXTREME, *P3109, *POSITS])
 def test_rounding_modes(native, name, saturate):
     format_ = parse_format(name)
     print(f"seed {SEED}")
@@ -128,7 +131,7 @@ def test_random_words(native, k):
 
 def test_stored_nan_is_canonical(native):
     patterns = np.array([0x7F800001, 0xFF800001, 0x7FFFFFFF, 0xFFC00000], np.uint32).view(np.float32)
-    for name in NARROW + WIDE:
+    for name in NARROW + WIDE + P3109 + POSITS:
         format_ = parse_format(name)
         assert set(store(native, format_, patterns)) == {format_.nan_code}, name
 
@@ -141,6 +144,9 @@ def test_stored_nan_is_canonical(native):
         ("fraction_bits", 0),
         ("fraction_bits", 24),
         ("style", 4),
+        ("style", 6),
+        ("style", 7),
+        ("bits", 15),
         ("bias", 301),
     ],
 )

@@ -16,6 +16,8 @@ CHAINS = ("e8m23", "e5m10", "e8m7", "e4m3fn", "e4m3fnuz", "e5m10nosub", "e2m3fn"
 OPERANDS = [("e4m3fn", "e4m3fn"), ("e4m3fn", "e5m2"), ("e5m2", "e5m2"), ("e3m4", "e2m1fn"), ("e5m10", "e5m10")]
 OPERANDS += [("e8m7", "e8m7"), ("e8m23", "e8m23"), ("e5m2fnuz", "e8m10"), ("e8m23", "e4m3fn"), ("e4m3nosub", "e5m2b40")]
 OPERANDS += [("e8m23b200", "e5m2b-200"), ("e8m23b-40", "e8m20b270")]
+OPERANDS += [("posit8", "posit8"), ("posit16", "posit16"), ("posit16es3", "e8m23"), ("posit6es0", "binary8p3se")]
+OPERANDS += [("binary8p4uf", "binary8p1ue")]
 
 NOT_IN_BINARY32 = [("e8m7", "e8m7"), ("e8m10", "e8m10"), ("e6m17", "e6m9"), ("e5m10", "e5m10")]
 NOT_IN_BINARY32 += [("e5m4b90", "e5m5b90")]

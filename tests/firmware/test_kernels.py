@@ -26,6 +26,7 @@ from pyhost.plan.tensors import Tensor
 SEED = 90125
 E4M3, E5M2, E5M10, BF16, F32 = (parse_format(name) for name in ("e4m3fn", "e5m2", "e5m10", "e8m7", "e8m23"))
 FNUZ, FINITE, NOSUB = (parse_format(name) for name in ("e4m3fnuz", "e2m3fn", "e5m10nosub"))
+POSIT, SIGNED, UNSIGNED = (parse_format(name) for name in ("posit16", "binary8p3se", "binary8p4uf"))
 OVERFLOWS = ("ieee", "saturate")
 
 
@@ -57,7 +58,20 @@ def check(native, call, before, plan=None):
 
 
 @pytest.mark.parametrize("overflow", OVERFLOWS)
-@pytest.mark.parametrize("pair", [(F32, E4M3), (F32, E5M2), (E5M10, BF16), (E4M3, F32), (BF16, FNUZ), (E5M2, FINITE)])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (F32, E4M3),
+        (F32, E5M2),
+        (E5M10, BF16),
+        (E4M3, F32),
+        (BF16, FNUZ),
+        (E5M2, FINITE),
+        (POSIT, SIGNED),
+        (UNSIGNED, POSIT),
+        (SIGNED, UNSIGNED),
+    ],
+)
 def test_convert(native, rng, pair, overflow):
     x, y = Tensor("x", (3000,), pair[0]), Tensor("y", (3000,), pair[1])
     check(native, Convert(x=x, y=y, overflow=overflow), {"x": random_codes(rng, x)})
@@ -75,14 +89,27 @@ def test_bias_gradient(native, rng, formats, specials):
 
 @pytest.mark.parametrize("overflow", OVERFLOWS)
 @pytest.mark.parametrize(
-    "pair", [(F32, E4M3), (E4M3, E4M3), (E5M10, FINITE), (FNUZ, FNUZ), (E5M2, E5M2), (NOSUB, NOSUB), (F32, F32)]
+    "pair",
+    [
+        (F32, E4M3),
+        (E4M3, E4M3),
+        (E5M10, FINITE),
+        (FNUZ, FNUZ),
+        (E5M2, E5M2),
+        (NOSUB, NOSUB),
+        (F32, F32),
+        (POSIT, POSIT),
+        (SIGNED, UNSIGNED),
+    ],
 )
 def test_relu(native, rng, pair, overflow):
     x, y = Tensor("x", (4000,), pair[0]), Tensor("y", (4000,), pair[1])
     check(native, Relu(x=x, y=y, overflow=overflow), {"x": random_codes(rng, x)})
 
 
-@pytest.mark.parametrize("pair", [(E4M3, E5M2), (F32, F32), (FNUZ, BF16), (NOSUB, E4M3)])
+@pytest.mark.parametrize(
+    "pair", [(E4M3, E5M2), (F32, F32), (FNUZ, BF16), (NOSUB, E4M3), (POSIT, E4M3), (SIGNED, E4M3), (UNSIGNED, POSIT)]
+)
 def test_relu_gradient(native, rng, pair):
     y, dy, dx = Tensor("y", (4000,), pair[0]), Tensor("dy", (4000,), pair[1]), Tensor("dx", (4000,), pair[1])
     before = {"y": random_codes(rng, y), "dy": random_codes(rng, dy)}
@@ -90,7 +117,7 @@ def test_relu_gradient(native, rng, pair):
 
 
 @pytest.mark.parametrize("shape", [(2, 8, 8, 5, 2), (3, 7, 9, 3, 2), (1, 9, 9, 2, 3), (2, 2, 5, 1, 1)])
-@pytest.mark.parametrize("format_", [E4M3, E5M10, F32, FNUZ, NOSUB, E5M2])
+@pytest.mark.parametrize("format_", [E4M3, E5M10, F32, FNUZ, NOSUB, E5M2, POSIT, SIGNED, UNSIGNED])
 def test_max_pool(native, rng, format_, shape):
     images, height, width, channels, window = shape
     x = Tensor("x", (images, height, width, channels), format_)

@@ -14,6 +14,7 @@ from pyhost.plan.tensors import Tensor
 SEED = 161803
 M, N, K = 9, 7, 12
 FORMATS = ("e4m3fn", "e5m2", "e4m3fnuz", "e2m3fn", "e5m10", "e5m10nosub", "e8m7", "e8m23", "e5m2b40", "e8m23b200")
+FORMATS += ("posit8", "posit16es1", "binary8p3se", "binary8p4uf")
 ROUNDINGS = [Rounding.NEAREST_EVEN, Rounding.TOWARD_ZERO, Stochastic(1, 5), Stochastic(11, 5, 2, 3), Stochastic(24, 9)]
 EXACT = Exact()
 E4M3, E5M2, E5M10, F32 = (parse_format(name) for name in ("e4m3fn", "e5m2", "e5m10", "e8m23"))
@@ -92,7 +93,7 @@ def test_the_sum_is_rounded_to_binary32_before_the_addend_and_not_after(native, 
 @pytest.mark.parametrize("d_format", FORMATS)
 def test_relu_and_mask(native, rng, d_format):
     format_ = parse_format(d_format)
-    for mask_format in ("e4m3fn", "e4m3fnuz", "e5m10nosub", "e8m23"):
+    for mask_format in ("e4m3fn", "e4m3fnuz", "e5m10nosub", "e8m23", "posit8", "binary8p3se", "binary6p3uf"):
         mask = matrix("mask", parse_format(mask_format))
         special = np.array([0.0, -0.0, np.nan, np.inf, -np.inf, 1.0, -1.0])
         codes = mask.tensor.format.encode(np.resize(special, (M, N)))
