@@ -85,6 +85,10 @@ class Device:
             **{f"rdata_{name}": getattr(port.rdata, name) for name in ("valid", "data")},
         }
         self._library = build(verilog(top, ports, "accelerator"), _HARNESS.read_text(), "accelerator", optimisation)
+        self.reset()
+
+    def reset(self) -> None:
+        """The accelerator knows nothing of earlier jobs."""
         self._library.reset()
 
     @property
@@ -141,7 +145,7 @@ class Device:
         try:
             self.submit(descriptor, limit=cycles)
         except AssertionError:
-            self._library.reset()
+            self.reset()
         else:
             raise AssertionError("the job ended before its reset")
 

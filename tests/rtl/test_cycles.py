@@ -89,6 +89,7 @@ def _check(name: str, *calls: Gemm, placement: Placement | None = None) -> tuple
     descriptors = [dict(zip(DESCRIPTOR, map(int, row), strict=True)) for row in words]
     for descriptor in descriptors:
         del descriptor["record"]
+    device.reset()
     outcome = device.run(*descriptors)
     predictions = predict(kernels, device.config, placement)
     for call, record, prediction in zip(calls, outcome.records, predictions, strict=True):
