@@ -36,6 +36,13 @@ CONFIGS = {
         depth=32,
         port_bits=64,
     ),
+    "3x4_posit": AcceleratorConfig(
+        rows=3,
+        columns=4,
+        operand_formats=("posit8", "binary8p3se"),
+        result_formats=("posit16", "e8m23", "binary8p4uf"),
+        depth=64,
+    ),
     "3x5_chain": AcceleratorConfig(
         rows=3,
         columns=5,

@@ -293,6 +293,28 @@ def test_the_internal_form_is_just_wide_enough():
     assert (form.precision, form.exponent_bias, form.exponent_max, form.exponent_bits) == (4, 16, 31, 5)
 
 
+@pytest.mark.parametrize("name, bits", [("posit8", 121), ("posit8es0", 53), ("posit16es1", 155), ("binary8p3se", 87)])
+def test_an_exact_accumulator_holds_the_products_of_the_extremes(name, bits):
+    number_format, config = parse_format(name), AcceleratorConfig(rows=1, columns=1, operand_formats=(name,))
+    assert config.register_bits == bits
+    assert Fraction(number_format.min_subnormal) ** 2 / Fraction(2) ** config.accumulator_unit >= 1
+    largest = 2**16 * Fraction(number_format.max) ** 2 / Fraction(2) ** config.accumulator_unit
+    assert largest < 2 ** (config.register_bits - 1) <= 2 ** (32 * config.limbs - 1)
+
+
+@pytest.mark.parametrize("name", ["posit17", "unum2x2", "mx(e4m3fn,32)", "e8m0fnu"])
+def test_other_families_are_refused(name):
+    with pytest.raises(AcceleratorConfigError, match=r"the accelerator knows binary formats .* P3109's .* and posits"):
+        AcceleratorConfig(rows=1, columns=1, operand_formats=("e4m3fn",), result_formats=(name,))
+
+
+def test_a_posit_is_no_chain_and_posit16_too_wide_for_exact_sums():
+    with pytest.raises(AcceleratorConfigError, match="'posit16': a chain has a binary format"):
+        AcceleratorConfig(rows=1, columns=1, operand_formats=("posit16",), accumulator="posit16")
+    with pytest.raises(AcceleratorConfigError, match="posit16 needs 265 bits, at most 256"):
+        AcceleratorConfig(rows=1, columns=1, operand_formats=("posit16",))
+
+
 def test_a_rounder_needs_formats():
     with pytest.raises(AcceleratorConfigError, match="at least one format"):
         Rounder((), 8)
