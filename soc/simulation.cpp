@@ -42,9 +42,9 @@ class Simulation {
         const uint64_t blind = count > observed ? count - observed : 0;
         select();
         for (uint64_t i = 0; i < blind; i++)
-            tick(model.accelerator_clock_enable);
+            tick(model.accelerator_clock_enable | !clock_gate);
         for (uint64_t i = blind; i < count; i++) {
-            tick(model.accelerator_clock_enable);
+            tick(model.accelerator_clock_enable | !clock_gate);
             if (model.rootp->soc__DOT__VexRiscv__DOT__writeBack_arbitration_isValid)
                 program_counter = model.rootp->soc__DOT__VexRiscv__DOT__memory_to_writeBack_PC;
         }
@@ -58,6 +58,7 @@ class Simulation {
     std::string console; // printed and not yet fetched
     uint64_t cycles = 0;
     uint32_t program_counter = 0; // of the instruction that ended last
+    bool clock_gate = true;       // the accelerator's clock stands still while it has nothing to do
 
   private:
     // Verilator's run time remembers one context a thread, even one that has been destroyed.
@@ -105,6 +106,9 @@ EXPORT uint64_t soc_ram_bytes(Simulation *soc) { return sizeof soc->ram(); }
 
 // Probability times 65536 that the accelerator's memory port holds up a handshake in a cycle.
 EXPORT void soc_set_stall(Simulation *soc, uint16_t probability) { soc->model.stall = probability; }
+
+// Without the gate the accelerator's clock never stops: slower, and jobs may begin a cycle earlier.
+EXPORT void soc_set_clock_gate(Simulation *soc, bool gate) { soc->clock_gate = gate; }
 
 // Move up to `size` bytes of console output to `buffer` and return how many.
 EXPORT uint64_t soc_console(Simulation *soc, char *buffer, uint64_t size) {

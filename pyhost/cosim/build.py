@@ -47,7 +47,11 @@ def build_soc(hardware: Hardware, progress: Progress = lambda message: None) -> 
     sources = _package("soc")
     training = Training(
         lambda instrumented: _exercise(instrumented, directory, hardware.cpu),
-        (sources / "workload.c", _package("firmware") / "linker.ld", _package("pyhost.cosim") / "exercise.py"),
+        (
+            sources / "workload.c",
+            *(_package("firmware") / name for name in ("plan.h", "linker.ld")),
+            _package("pyhost.cosim") / "exercise.py",
+        ),
     )
     library = verilate(
         [directory / "soc.v", sources / "simulation.vlt"],
@@ -128,7 +132,7 @@ def _exercise(library: Path, soc: Path, cpu: str) -> None:
         [
             *compiler.command,
             *(compiler.with_multiplier if variant.multiplier else compiler.without_multiplier),
-            *("-O2", "-ffreestanding", f"-I{soc}", _package("soc") / "workload.c"),
+            *("-O2", "-ffreestanding", f"-I{soc}", f"-I{_package('firmware')}", _package("soc") / "workload.c"),
             *("-T", "workload.ld", "-o", "workload.elf"),
         ],
         cwd=work,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -28,6 +29,7 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "soc_ram": (ctypes.c_void_p, []),
     "soc_ram_bytes": (ctypes.c_uint64, []),
     "soc_set_stall": (None, [ctypes.c_uint16]),
+    "soc_set_clock_gate": (None, [ctypes.c_bool]),
     "soc_console": (ctypes.c_uint64, [ctypes.c_char_p, ctypes.c_uint64]),
 }
 
@@ -38,6 +40,9 @@ class VerilatorTarget(Target):
     library: libsoc.so, as `pyhost.cosim.build.build_soc` makes it.
     stall: probability, from 0 to below 1, with which main RAM holds up each handshake of the accelerator's
     port in a cycle. It changes cycles and must not change a bit of any result.
+
+    The accelerator's clock stands still while it has nothing to do, so that an idle one is not simulated at all. With
+    $FLOATSOC_CLOCK_GATE set to 0 it never stops.
     """
 
     name: ClassVar[str] = "verilator"
@@ -49,6 +54,7 @@ class VerilatorTarget(Target):
         self._library = _open(library)
         self._soc: int | None = self._library.soc_create()
         self._library.soc_set_stall(self._soc, int(stall * 65536))
+        self._library.soc_set_clock_gate(self._soc, os.environ.get("FLOATSOC_CLOCK_GATE") != "0")
         size = self._library.soc_ram_bytes(self._soc)
         self._ram = memoryview((ctypes.c_ubyte * size).from_address(self._library.soc_ram(self._soc))).cast("B")
         self._console: list[str] = []
