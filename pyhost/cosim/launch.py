@@ -15,10 +15,11 @@ from pyhost.cosim.roundings import rounding_of
 from pyhost.cosim.session import Outcome, Reference, Session
 from pyhost.errors import JobError
 from pyhost.formats import parse_format
+from pyhost.golden.cycles import predict
 from pyhost.golden.gemm import Accumulator, Chain, Exact
 from pyhost.job import Buildable, GemmJob
 from pyhost.plan.calls import Plan
-from pyhost.plan.tensors import place
+from pyhost.plan.tensors import Placement, place
 from pyhost.profile.result import Seconds
 from pyhost.targets.base import Limit
 from pyhost.targets.elf import ElfImage
@@ -118,7 +119,7 @@ def launch(
     if job.golden_only:
         field, format_ = next(iter(job.golden_only.items()))
         raise JobError(f"{field}: hardware and firmware do not compute in {format_}: run with --target golden")
-    place(plan.tensors, MAIN_RAM, MAIN_RAM + job.soc.main_ram)  # what cannot fit is not worth a build
+    placement = place(plan.tensors, MAIN_RAM, MAIN_RAM + job.soc.main_ram)  # what cannot fit is not worth a build
     started = time.perf_counter()
     soc = build_soc(hardware_of(job), progress)
     image = ElfImage(build_firmware(soc, toolchain, progress))
@@ -137,7 +138,8 @@ def launch(
             entered=_Narrator(plan, progress),
         )
         progress("simulating")
-        session = Session(plan, machine, accumulator=accumulator, elements=elements)
+        predictions = _predictions(job, plan, placement, stall)
+        session = Session(plan, machine, accumulator=accumulator, elements=elements, predictions=predictions)
     except BaseException:
         simulation.close()
         raise
@@ -147,6 +149,17 @@ def launch(
         "toolchain": toolchain if toolchain != "zig" else f"zig {_version('ziglang')}",
     }
     return Launched(session, built - started, time.perf_counter() - built, environment)
+
+
+def _predictions(job: Buildable, plan: Plan, placement: Placement, stall: float) -> tuple[int | None, ...]:
+    """What the accelerator will count for each kernel, in cycles; None where it does not run, or memory makes it wait.
+
+    Where the tensors lie matters only within a word of memory, so any `placement` will do.
+    """
+    accelerator = hardware_of(job).accelerator
+    if accelerator is None or job.soc.memory != "sram" or stall:
+        return (None,) * len(plan.kernels)
+    return tuple(p.cycles if p else None for p in predict(plan.kernels, accelerator, placement))
 
 
 class _Narrator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -116,14 +116,24 @@ class Outcome:
 class Session:
     """Runs steps of `plan` on `backend` and compares them. A context manager: leaving it closes the backend.
 
-    elements: processing elements of the accelerator's array, 0 without one; for the utilisation.
+    elements: processing elements of the accelerator's array, 0 without one; for the utilisation. predictions: cycles
+    that the accelerator will count for each kernel, where they are known.
     """
 
-    def __init__(self, plan: Plan, backend: Backend, *, accumulator: Accumulator, elements: int) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        backend: Backend,
+        *,
+        accumulator: Accumulator,
+        elements: int,
+        predictions: Sequence[int | None] = (),
+    ) -> None:
         self._plan = plan
         self._backend = backend
         self._accumulator = accumulator
         self.elements = elements
+        self._predictions = predictions or (None,) * len(plan.kernels)
         self._state: Mapping[str, Codes] | None = plan.initial
         backend.write(plan.initial, plan.state)
 
@@ -184,11 +194,14 @@ class Session:
                 shape=kernel.shape,
                 macs=kernel.macs,
                 cycles=cost.cycles if cost else None,
+                predicted_cycles=predicted,
                 instructions=cost.instructions if cost else None,
                 accelerator=cost.accelerator if cost else None,
                 bit_exact=None if wrong is None else index not in wrong,
             )
-            for index, (kernel, cost) in enumerate(zip(self._plan.kernels, measured, strict=True))
+            for index, (kernel, cost, predicted) in enumerate(
+                zip(self._plan.kernels, measured, self._predictions, strict=True)
+            )
         )
 
     @property

@@ -26,7 +26,7 @@ __all__ = [
     "ProductRounding",
     "TensorFormatName",
     "hardware_format",
-    "is_binary",
+    "is_golden_only",
     "nearest",
     "random_bits",
 ]
@@ -76,17 +76,21 @@ def _scalar_format(name: str) -> ScalarFormat:
 
 
 def hardware_format(name: str) -> ScalarFormat:
-    """The format of that name; ValueError where there is none, or the accelerator cannot be generated for it."""
+    """The format of that name; ValueError where there is none, or hardware and firmware do not compute in it."""
     format_ = _scalar_format(name)
     posit = isinstance(format_, PositFormat) and format_.bits <= POSIT_LIMIT
     if not posit and not isinstance(format_, BinaryFormat | P3109Format):
-        raise ValueError(f"the accelerator knows binary formats, P3109's and posits of up to {POSIT_LIMIT} bits")
+        raise ValueError(f"hardware and firmware know binary formats, P3109's and posits of up to {POSIT_LIMIT} bits")
     return format_
 
 
-def is_binary(name: str) -> bool:
-    """Whether firmware can compute in the format of that name."""
-    return isinstance(parse_format(name), BinaryFormat)
+def is_golden_only(name: str) -> bool:
+    """Whether neither hardware nor firmware can compute in the format of that name."""
+    try:
+        hardware_format(name)
+    except ValueError:
+        return True
+    return False
 
 
 def _canonical_format(given: str) -> str:

@@ -17,7 +17,7 @@ from pyhost.job.fields import (
     PowerOfTwo,
     TensorFormatName,
     hardware_format,
-    is_binary,
+    is_golden_only,
 )
 from pyhost.job.validate import CrossFieldError, merge, validate
 
@@ -63,7 +63,8 @@ class Network(Table):
 class Formats(Table):
     """[formats]: of tensors. `result` is that of products which firmware goes on working with.
 
-    Hardware and firmware compute in binary formats; others, such as posits, are for `--target golden`.
+    Hardware and firmware compute in binary formats, P3109's and posits of up to 16 bits; others are for
+    `--target golden`.
     """
 
     activation: TensorFormatName = "e4m3fn"
@@ -118,7 +119,7 @@ class Buildable(Table):
 
     @property
     def golden_only(self) -> dict[str, str]:
-        """{dotted name of a field: format} of what hardware and firmware cannot compute in: all but binary formats."""
+        """{dotted name of a field: format} of what hardware and firmware cannot compute in."""
         return {}
 
     @model_validator(mode="after")
@@ -130,14 +131,13 @@ class Buildable(Table):
             if self.accelerator.enabled and format_ not in supported and name not in self.golden_only
         ]
         if self.accelerator.enabled:
-            text = "is not a binary format: set accelerator.enabled = false and run with --target golden"
+            text = "is for the golden model alone: set accelerator.enabled = false and run with --target golden"
             problems += [(name, f"{format_} {text}") for name, format_ in self.golden_only.items()]
-        if self.accelerator.accumulator == "exact" and not self.golden_only:
-            operands = supported if self.accelerator.enabled else [format_ for _, format_ in self._operands()]
-            bits = exact_accumulator_bits(operands)
+        if self.accelerator.accumulator == "exact" and self.accelerator.enabled:
+            bits = exact_accumulator_bits(supported)
             if bits > EXACT_ACCUMULATOR_LIMIT:
                 text = (
-                    f"exact accumulation of {', '.join(operands)} takes {bits} bits, {EXACT_ACCUMULATOR_LIMIT} at most"
+                    f"exact accumulation of {', '.join(supported)} takes {bits} bits, {EXACT_ACCUMULATOR_LIMIT} at most"
                 )
                 problems.append(("accelerator.accumulator", f'{text}: use narrower formats or a chain like "e8m23"'))
         if problems:
@@ -168,7 +168,7 @@ class Job(Buildable):
     def golden_only(self) -> dict[str, str]:
         names = ("activation", "weight", "gradient", "result", "master_weight")
         formats = {f"formats.{name}": getattr(self.formats, name) for name in names}
-        return {name: format_ for name, format_ in formats.items() if not is_binary(format_)}
+        return {name: format_ for name, format_ in formats.items() if is_golden_only(format_)}
 
     @property
     def result_formats(self) -> tuple[str, ...]:

@@ -28,7 +28,10 @@ def test_default_job_is_exact_and_accounts_for_its_cycles(default_result):
     for kernel in products:
         m, n, k = kernel.shape
         assert kernel.macs == m * n * k
-        assert 0 < kernel.accelerator.cycles <= kernel.cycles
+        # The model does not know when the firmware submits a job that follows another one closely.
+        assert kernel.accelerator.cycles == pytest.approx(kernel.predicted_cycles, rel=0.01)
+    # The firmware notices the end of a job a little late: of one alone, not of all of them.
+    assert sum(kernel.accelerator.cycles for kernel in products) <= sum(kernel.cycles for kernel in products)
     assert result.totals.macs == sum(kernel.macs for kernel in products)
     assert result.totals.energy_pj is None
 

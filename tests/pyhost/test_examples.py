@@ -44,9 +44,14 @@ def test_training_a_baseline_and_training_its_job_are_the_same_bits():
 
 
 def test_what_only_the_golden_model_computes_is_refused_before_anything_is_built():
-    with pytest.raises(JobError, match=r"formats.activation: hardware and firmware do not compute in posit8: .*golden"):
-        launch(load_job(EXAMPLES["posit8"]), Plan((), (), ()), target="verilator", toolchain="zig", progress=print)
-    with pytest.raises(JobError, match=r"formats.result: posit16 is not a binary format: set accelerator.enabled"):
-        load_job(EXAMPLES["posit16"], {"accelerator.enabled": True})
+    job = load_job(EXAMPLES["posit16"], {"formats.weight": "posit20"})
+    with pytest.raises(JobError, match=r"formats.weight: hardware and firmware do not compute in posit20: .*golden"):
+        launch(job, Plan((), (), ()), target="verilator", toolchain="zig", progress=print)
+    with pytest.raises(
+        JobError, match=r"formats.weight: posit20 is for the golden model alone: set accelerator.enabled"
+    ):
+        load_job(EXAMPLES["posit16"], {"formats.weight": "posit20", "accelerator.enabled": True})
+    with pytest.raises(JobError, match=r"exact accumulation of posit16 takes 265 bits, 256 at most"):
+        load_job(EXAMPLES["posit16"], {"accelerator.enabled": True, "accelerator.formats": ["posit16"]})
     with pytest.raises(JobError, match=r"unum2x2\": products need a format of single values"):
         load_job(EXAMPLES["posit16"], {"formats.weight": "unum2x2"})
