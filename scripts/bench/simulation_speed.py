@@ -1,9 +1,17 @@
-"""Simulated cycles a second: this project's SoC, its accelerator present and idle, against LiteX's litex_sim.
+"""Simulated cycles a second: this project's SoC, its accelerator idle or busy, and LiteX's litex_sim.
 
-Both have VexRiscv `full` and 4 MiB of static RAM at 0x40000000, and run the same program from there: integer matrix
-products, and after each round a line on the console with the CPU's cycle counter. Speed is the difference of two
-counts over the processor time spent between them, so that other programs on the machine count less; on an idle
-machine that is the time that passes. Rounds are interleaved, so that both meet the same machine.
+The first table is this SoC alone, with and without what is done for speed:
+
+- profile-guided: compiled twice, the second time by what soc/workload.c did ($FLOATSOC_PROFILE_GUIDED=0: off);
+- clock gate: an accelerator that has nothing to do is not evaluated ($FLOATSOC_CLOCK_GATE=0: off).
+
+Idle is the program of the comparison below. Busy is an array of 8 x 8 with a queue of 256 x 256 x 256 products in
+e4m3fn, exact, results in e8m23, that is never empty.
+
+The second table compares. Both have VexRiscv `full` and 4 MiB of static RAM at 0x40000000, and run the same program
+from there: integer matrix products, and after each round a line on the console with the CPU's cycle counter. Speed is
+the difference of two counts over the processor time spent between them, so that other programs on the machine count
+less; on an idle machine that is the time that passes. Rounds are interleaved, so that all meet the same machine.
 
 litex_sim is used as it is, unmodified, with its own flags and its own C++ main loop:
 
@@ -17,7 +25,7 @@ Verilator leaves empty (VK_PCH_I_FAST, VK_PCH_I_SLOW, CFG_CXXFLAGS_STD). It need
   pip install 'floatsoc[bench]'
   apt install libevent-dev libjson-c-dev zlib1g-dev   # for its console and clock modules
 
-Usage: python scripts/bench/simulation_speed.py [--rounds 5] [--seconds 4]
+Usage: python scripts/bench/simulation_speed.py [--rounds 5] [--seconds 4] [--memory sram|sdram] [--no-litex-sim]
 """
 
 from __future__ import annotations
@@ -32,6 +40,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,6 +49,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
+import firmware
 from firmware.build import TOOLCHAINS, linker_script
 from pyhost.cosim.build import build_soc, zig_environment
 from pyhost.cosim.cache import cached, content_key, source_digest
@@ -58,6 +68,10 @@ HARDWARE = Hardware(
     ),
 )
 PROGRAM = Path(__file__).with_suffix(".c")
+BUSY_PROGRAM = PROGRAM.with_stem(f"{PROGRAM.stem}_busy")
+RESULT_FORMAT = 2  # of HARDWARE's formats: e8m23
+SETTLED = 4_000_000
+"""Cycles after which the busy program has filled its operands and its first product."""
 LITEX_PACKAGES = (
     *("litedram", "liteeth", "litescope"),
     *("pythondata_misc_tapcfg", "pythondata_software_picolibc", "pythondata_software_compiler_rt"),
@@ -66,15 +80,14 @@ JUMP_TO_RAM = bytes.fromhex("b702004067800200")  # lui t0, 0x40000; jr t0
 BUILD_SECONDS = 900
 
 
-def compile_program(directory: Path, regions: str, registers: dict[str, int]) -> Path:
-    """The program's ELF for a SoC with these registers."""
+def compile_program(directory: Path, program: Path, regions: str, *options: str) -> Path:
+    """A program's ELF for a SoC with this main RAM."""
     toolchain = TOOLCHAINS["zig"]
     (directory / "program.ld").write_text(linker_script(regions))
     run_tool(
         [
-            *(*toolchain.command, *toolchain.with_multiplier, "-O2", "-g", "-ffreestanding", "-nostdlib"),
-            *(f"-DUART_{name.upper()}={registers[f'uart_{name}']:#x}u" for name in ("rxtx", "txfull")),
-            *(PROGRAM, "-T", "program.ld", "-o", "program.elf"),
+            *(*toolchain.command, *toolchain.with_multiplier, "-O2", "-g", "-ffreestanding"),
+            *(*options, program, "-T", "program.ld", "-o", "program.elf"),
         ],
         cwd=directory,
         timeout=300,
@@ -82,6 +95,12 @@ def compile_program(directory: Path, regions: str, registers: dict[str, int]) ->
         environment=zig_environment(),
     )
     return directory / "program.elf"
+
+
+def console_registers(csr_json: Path) -> list[str]:
+    """Where the program finds the console, from LiteX's csr.json."""
+    registers = json.loads(csr_json.read_text())["csr_registers"]
+    return [f"-DUART_{name.upper()}={registers[f'uart_{name}']['addr']:#x}u" for name in ("rxtx", "txfull")]
 
 
 def binary(image: ElfImage) -> bytes:
@@ -94,28 +113,42 @@ def binary(image: ElfImage) -> bytes:
     return bytes(memory)
 
 
-def registers_of(csr_json: Path) -> dict[str, int]:
-    """Addresses by name, from LiteX's csr.json."""
-    return {name: register["addr"] for name, register in json.loads(csr_json.read_text())["csr_registers"].items()}
+@contextmanager
+def environment(**switches: bool) -> Iterator[None]:
+    """$FLOATSOC_... as given."""
+    names = {f"FLOATSOC_{name.upper()}": "1" if switch else "0" for name, switch in switches.items()}
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(names)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 class Ours:
     """The SoC of this project, in this process."""
 
-    name = "floatsoc, accelerator idle"
-
-    def __init__(self) -> None:
-        self._artefacts = build_soc(HARDWARE, print)
-        soc = self._artefacts.directory
+    def __init__(self, memory: str, *, busy: bool, profile_guided: bool = True, clock_gate: bool = True) -> None:
+        self.busy, self.profile_guided, self.clock_gate = busy, profile_guided, clock_gate
+        self.name = f"floatsoc, accelerator {'busy' if busy else 'idle'}"
+        with environment(profile_guided=profile_guided):
+            artefacts = build_soc(replace(HARDWARE, memory=memory), print)
+        self._library, soc = artefacts.library, artefacts.directory
+        regions = (soc / "regions.ld").read_text()
         with TemporaryDirectory() as directory:
-            program = compile_program(Path(directory), (soc / "regions.ld").read_text(), registers_of(soc / "csr.json"))
+            if busy:
+                options = [f"-I{soc}", f"-I{Path(firmware.__file__).parent}", f"-DRESULT_FORMAT={RESULT_FORMAT}"]
+                program = compile_program(Path(directory), BUSY_PROGRAM, regions, *options)
+            else:
+                program = compile_program(Path(directory), PROGRAM, regions, *console_registers(soc / "csr.json"))
             self._image = ElfImage(program)
 
     def speed(self, seconds: float) -> float:
         """Cycles a second over about so many seconds."""
-        with VerilatorTarget(self._artefacts.library) as target:
+        with environment(clock_gate=self.clock_gate), VerilatorTarget(self._library) as target:
             target.load(self._image)
-            while target.console.count("\n") < 2:
+            while target.cycles < SETTLED if self.busy else target.console.count("\n") < 2:
                 target.advance()
             cycles, begin = target.cycles, time.process_time()
             while time.process_time() - begin < seconds:
@@ -138,7 +171,7 @@ class LitexSim:
         (directory / "boot.bin").write_bytes(JUMP_TO_RAM)
         self._generate(directory, "boot.bin")  # once for the addresses of the registers, which the program needs
         regions = f"MEMORY {{ main_ram : ORIGIN = {MAIN_RAM:#x}, LENGTH = {RAM_BYTES:#x} }}\n"
-        elf = compile_program(directory, regions, registers_of(directory / "csr.json"))
+        elf = compile_program(directory, PROGRAM, regions, *console_registers(directory / "csr.json"))
         (directory / "program.bin").write_bytes(binary(ElfImage(elf)))
         self._generate(directory, "program.bin")
         run_tool(
@@ -212,30 +245,60 @@ def _litex_environment() -> dict[str, str]:
     }
 
 
-def report(console: Console, speeds: dict[str, list[float]]) -> None:
-    table = Table("", "median", "least", "most", title="million cycles simulated a second")
-    for name, values in speeds.items():
-        table.add_row(name, *(f"{value / 1e6:.2f}" for value in (statistics.median(values), min(values), max(values))))
+Speeds = dict[Ours | LitexSim, list[float]]
+"""Of each round."""
+
+
+def switches(console: Console, speeds: Speeds) -> None:
+    """What each measure for speed brings."""
+    table = Table("profile-guided", "clock gate", "idle", "busy", title="million cycles simulated a second, medians")
+    rows: dict[tuple[bool, bool], list[str]] = {}
+    for simulator, values in speeds.items():
+        if isinstance(simulator, Ours):
+            row = rows.setdefault((simulator.profile_guided, simulator.clock_gate), [])
+            row.append(f"{statistics.median(values) / 1e6:.2f}")
+    for row, cells in rows.items():
+        table.add_row(*("on" if switch else "off" for switch in row), *cells)
     console.print(table)
-    ours, theirs = (statistics.median(speeds[name]) for name in (Ours.name, LitexSim.name))
-    pairs = [a / b for a, b in zip(speeds[Ours.name], speeds[LitexSim.name], strict=True)]
-    console.print(f"ratio of the medians {ours / theirs:.2f}; round by round {min(pairs):.2f} to {max(pairs):.2f}")
+
+
+def comparison(console: Console, ours: Ours, theirs: LitexSim, speeds: Speeds) -> None:
+    """Ours beside litex_sim."""
+    table = Table("", "median", "least", "most", title="million cycles simulated a second")
+    for simulator in (ours, theirs):
+        values = speeds[simulator]
+        figures = (statistics.median(values), min(values), max(values))
+        table.add_row(simulator.name, *(f"{value / 1e6:.2f}" for value in figures))
+    console.print(table)
+    ratio = statistics.median(speeds[ours]) / statistics.median(speeds[theirs])
+    pairs = [a / b for a, b in zip(speeds[ours], speeds[theirs], strict=True)]
+    console.print(f"ratio of the medians {ratio:.2f}; round by round {min(pairs):.2f} to {max(pairs):.2f}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Compare the simulation's speed with litex_sim's.")
+    parser = argparse.ArgumentParser(description="Measure the simulation's speed, and compare it with litex_sim's.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement")
+    parser.add_argument("--memory", choices=("sram", "sdram"), default="sram", help="of this project's SoC")
+    parser.add_argument("--no-litex-sim", action="store_true", help="do not build and compare litex_sim")
     arguments = parser.parse_args()
     console = Console()
     try:
-        simulators = (Ours(), LitexSim())
-        speeds: dict[str, list[float]] = {simulator.name: [] for simulator in simulators}
+        ours = [
+            Ours(arguments.memory, busy=busy, profile_guided=profile_guided, clock_gate=clock_gate)
+            for profile_guided in (True, False)
+            for clock_gate in (True, False)
+            for busy in (False, True)
+        ]
+        theirs = [] if arguments.no_litex_sim else [LitexSim()]
+        speeds: Speeds = {simulator: [] for simulator in (*ours, *theirs)}
         for number in range(arguments.rounds):
             console.print(f"round {number + 1} of {arguments.rounds}")
-            for simulator in simulators:
-                speeds[simulator.name].append(simulator.speed(arguments.seconds))
-        report(console, speeds)
+            for simulator in speeds:
+                speeds[simulator].append(simulator.speed(arguments.seconds))
+        switches(console, speeds)
+        for litex_sim in theirs:
+            comparison(console, ours[0], litex_sim, speeds)
     except FloatsocError as error:
         parser.exit(error.exit_status, f"error: {error}\n")
 
