@@ -7,6 +7,7 @@ from accel_rtl.config import InternalForm
 from accel_rtl.decode import operand_layout
 from accel_rtl.normalize import LeadingBits
 from accel_rtl.round import EXPONENT_BITS, unrounded_layout
+from pyhost import timing
 
 __all__ = ["Adder"]
 
@@ -31,7 +32,7 @@ class Adder(Module):
     leading bit or the next, and if they differ by less nothing falls off.
     """
 
-    LATENCY = 4
+    LATENCY = timing.ADDER
 
     def __init__(self, significand_bits: int, form: InternalForm, total_bits: int) -> None:
         self.number = number = Record(unrounded_layout(significand_bits))

@@ -10,6 +10,7 @@ from accel_rtl.form import HardwareFormat, InternalForm
 from accel_rtl.normalize import normalizer_class
 from accel_rtl.round import Rounder
 from accel_rtl.scale import Scaler
+from pyhost import timing
 from pyhost.formats import P3109Format
 
 __all__ = ["Lane", "delayed"]
@@ -60,7 +61,7 @@ class Lane(Module):
     @classmethod
     def latency(cls, config: AcceleratorConfig) -> int:
         """Cycles from the words to the code."""
-        return cls.rounding_latency(config) + Rounder.LATENCY + 1
+        return cls.rounding_latency(config) + Rounder.LATENCY + timing.EPILOGUE
 
     def __init__(self, config: AcceleratorConfig) -> None:
         format_bits = index_bits(len(config.formats))

@@ -8,11 +8,9 @@ from accel_rtl.config import AcceleratorConfig, element_bytes
 from accel_rtl.scratchpad import Rotator
 from accel_rtl.tiles import TileWalk, shape_layout
 from accel_rtl.window import OPERANDS, CursorAction, WindowWalker, beat_layout, plain_matrix
+from pyhost import timing
 
-__all__ = ["BEATS_IN_FLIGHT", "FillPort", "Loader"]
-
-BEATS_IN_FLIGHT = 32
-"""Words that are asked for and not yet in their scratchpad, at most."""
+__all__ = ["FillPort", "Loader"]
 
 A, B, C, ADDEND, MASK = range(len(OPERANDS))
 
@@ -150,8 +148,8 @@ class Loader(Module):
     def _request(self, config: AcceleratorConfig, walker: WindowWalker, memory_base: int, memory_bytes: int) -> None:
         """Ask for the word of a beat and remember, in order, where its slots go; the words wait in a queue too."""
         beat = walker.beat
-        self.submodules.words = words = SyncFIFO(config.port_bits, BEATS_IN_FLIGHT)
-        self.submodules.beats = beats = SyncFIFO(len(beat), BEATS_IN_FLIGHT)
+        self.submodules.words = words = SyncFIFO(config.port_bits, timing.BEATS_IN_FLIGHT)
+        self.submodules.beats = beats = SyncFIFO(len(beat), timing.BEATS_IN_FLIGHT)
         word = Signal(len(beat.word))
         legal = Signal()
         self.comb += [

@@ -9,6 +9,7 @@ from accel_rtl.bits import index_bits
 from accel_rtl.config import LIMB_BITS, AcceleratorConfig, InternalForm
 from accel_rtl.decode import BinaryDecoder
 from accel_rtl.round import Rounder, unrounded_layout
+from pyhost import timing
 
 __all__ = ["ChainNormalizer", "ExactNormalizer", "LeadingBits", "normalizer_class"]
 
@@ -88,7 +89,7 @@ class ExactNormalizer(Module):
     and ripple and borrow follow from whether each digit is 2^32, one less, or zero. So one addition a limb does all.
     """
 
-    LATENCY = 4
+    LATENCY = timing.EXACT_NORMALIZER
 
     @staticmethod
     def word_bits(config: AcceleratorConfig) -> list[int]:
@@ -212,7 +213,7 @@ class ChainNormalizer(Module):
     ====== ========= =================================================
     """
 
-    LATENCY = 1
+    LATENCY = timing.CHAIN_NORMALIZER
 
     @staticmethod
     def word_bits(config: AcceleratorConfig) -> list[int]:

@@ -9,6 +9,7 @@ from accel_rtl.bits import constants, index_bits
 from accel_rtl.config import AcceleratorConfigError
 from accel_rtl.form import HardwareFormat
 from accel_rtl.line import Position
+from pyhost import timing
 from pyhost.formats import BinaryFormat, P3109Format, PositFormat
 
 __all__ = ["EXPONENT_BITS", "NEAREST_EVEN", "RANDOM_BITS", "STOCHASTIC", "TOWARD_ZERO", "Rounder", "unrounded_layout"]
@@ -69,7 +70,7 @@ class Rounder(Module):
     Raises AcceleratorConfigError where `formats` is empty or `significand_bits` below 2.
     """
 
-    LATENCY = 1
+    LATENCY = timing.ROUNDER
 
     @staticmethod
     def significand_bits_needed(formats: Sequence[HardwareFormat], stochastic: bool) -> int:

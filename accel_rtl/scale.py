@@ -4,6 +4,7 @@ from migen import Cat, Module, Mux, Record, Signal
 
 from accel_rtl.bits import index_bits
 from accel_rtl.round import EXPONENT_BITS, unrounded_layout
+from pyhost import timing
 
 __all__ = ["SCALE_LIMIT", "Scaler"]
 
@@ -34,7 +35,7 @@ class Scaler(Module):
     up to one that rounds to the least subnormal by a carry, and beyond.
     """
 
-    LATENCY = 2
+    LATENCY = timing.SCALER
 
     def __init__(self, significand_bits: int) -> None:
         self.number = number = Record(unrounded_layout(significand_bits))

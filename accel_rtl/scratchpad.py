@@ -4,6 +4,7 @@ from migen import READ_FIRST, If, Memory, Module, Mux, Signal
 
 from accel_rtl.bits import index_bits
 from accel_rtl.config import AcceleratorConfig
+from pyhost import timing
 
 __all__ = ["Halves", "Ring", "Rotator", "Scratchpad", "TilePad"]
 
@@ -107,7 +108,7 @@ class Scratchpad(Module):
     =========== ========= ==================================================================
     """
 
-    LATENCY = 1
+    LATENCY = timing.SCRATCHPAD
 
     def __init__(self, config: AcceleratorConfig, side: int) -> None:
         banks, tiles = config.banks(side), config.panel_tiles(side)
@@ -195,7 +196,7 @@ class TilePad(Module):
     ========= ========= ==================================================================
     """
 
-    LATENCY = 1
+    LATENCY = timing.SCRATCHPAD
 
     def __init__(self, config: AcceleratorConfig, bits: int) -> None:
         self.enables = Signal(config.columns)

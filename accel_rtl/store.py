@@ -11,6 +11,7 @@ from accel_rtl.normalize import normalizer_class
 from accel_rtl.random import WORD_BITS, WriteBackRandom
 from accel_rtl.round import RANDOM_BITS, STOCHASTIC
 from accel_rtl.scale import SCALE_LIMIT
+from pyhost import timing
 
 __all__ = ["SCALE_LIMIT", "Store", "tile_layout"]
 
@@ -63,7 +64,7 @@ class Store(Module):
     @staticmethod
     def latency(config: AcceleratorConfig) -> int:
         """Cycles from those in which the results of a group are taken to that in which their word is offered."""
-        return 1 + Lane.latency(config) + 1
+        return timing.PICK + Lane.latency(config) + timing.WORD
 
     def __init__(self, config: AcceleratorConfig, memory_bytes: int) -> None:
         lanes, format_bits = config.rounders, index_bits(len(config.formats))
@@ -189,7 +190,7 @@ class Store(Module):
             # The hash takes less time than a sum takes to its rounding.
             place = Record([("row", INDEX_BITS), ("column", INDEX_BITS)])
             self.comb += [place.row.eq(tile.row + row), place.column.eq(tile.column + group * lanes)]
-            ahead = 1 + Lane.rounding_latency(config) - WriteBackRandom.LATENCY
+            ahead = timing.PICK + Lane.rounding_latency(config) - WriteBackRandom.LATENCY
             self.comb += Cat(self.random.row, self.random.column).eq(delayed(self, place.raw_bits(), ahead))
         return picked, words, draining | gap
 

@@ -7,6 +7,7 @@ from migen import Case, Cat, If, Module, Mux, Record, Signal
 from accel_rtl.bits import index_bits
 from accel_rtl.config import AcceleratorConfig, element_bytes
 from accel_rtl.tiles import DIMENSION_BITS
+from pyhost import timing
 
 __all__ = ["OPERANDS", "PHASE_BITS", "CursorAction", "WindowWalker", "beat_layout", "plain_matrix", "window_layout"]
 
@@ -171,7 +172,7 @@ class WindowWalker(Module):
     A window whose run, taps, major_x or major_y is 0 would never end; any other ends, whatever it contains.
     """
 
-    LATENCY = 4
+    LATENCY = timing.WALKER
 
     def __init__(self, config: AcceleratorConfig) -> None:
         fill_bits = config.depth.bit_length()

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from accel_rtl import AcceleratorConfig
+from accel_rtl.array import OuterProductArray
+from accel_rtl.chain import ChainAccumulator
+from accel_rtl.exact import ExactAccumulator
+from accel_rtl.random import Mix, WriteBackRandom
 from accel_rtl.registers import DESCRIPTOR, ErrorCode, Flag
+from accel_rtl.store import Store
+from pyhost import timing
 from pyhost.formats import Format, Stochastic, parse_format
 from pyhost.golden import Exact
 from pyhost.golden.cycles import Prediction, Sizes, predict
@@ -245,9 +251,18 @@ def test_random_jobs(name):
         _check(name, *queue, placement=Placement(jobs.addresses, MEMORY_BASE + DATA_BYTES))
 
 
+def test_depths_are_those_of_the_blocks():
+    """Where the RTL does not take them from `pyhost.timing` itself."""
+    assert timing.EXACT_ACCUMULATOR == ExactAccumulator.LATENCY
+    assert timing.CHAIN_ACCUMULATOR == ChainAccumulator.LATENCY
+    assert timing.MIX == Mix.LATENCY
+    assert timing.RANDOM_KEY == WriteBackRandom.START_CYCLES
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_sizes_are_those_of_the_hardware(name):
     config, sizes = CONFIGS[name], Sizes.of(CONFIGS[name])
     assert (sizes.rounders, sizes.port_bytes) == (config.rounders, config.port_bytes)
     assert sizes.high == config.rows * config.panel_tiles(config.rows)
     assert sizes.wide == config.columns * config.panel_tiles(config.columns)
+    assert (sizes.array, sizes.store) == (OuterProductArray.latency(config), Store.latency(config))
