@@ -2,15 +2,19 @@
 
 from itertools import pairwise
 
-from migen import Cat, If, Module, Mux, Record, Signal
+from migen import Cat, Constant, If, Module, Mux, Record, Signal
 
-from accel_rtl.chain import ChainAccumulator, ChainNormalizer
+from accel_rtl.bits import index_bits
+from accel_rtl.chain import ChainAccumulator
+from accel_rtl.chain_random import ElementRandom
 from accel_rtl.config import AcceleratorConfig
 from accel_rtl.decode import Decoder, operand_layout
-from accel_rtl.exact import ExactAccumulator, ExactNormalizer, SpecialFlags
+from accel_rtl.exact import ExactAccumulator, SpecialFlags
 from accel_rtl.multiply import Multiplier
+from accel_rtl.random import WORD_BITS
+from accel_rtl.round import RANDOM_BITS
 
-__all__ = ["OuterProductArray", "ProcessingRow", "accumulator_class", "normalizer_class"]
+__all__ = ["OuterProductArray", "ProcessingRow", "accumulator_class", "is_random"]
 
 
 def accumulator_class(config: AcceleratorConfig) -> type[ExactAccumulator] | type[ChainAccumulator]:
@@ -18,9 +22,9 @@ def accumulator_class(config: AcceleratorConfig) -> type[ExactAccumulator] | typ
     return ExactAccumulator if config.exact else ChainAccumulator
 
 
-def normalizer_class(config: AcceleratorConfig) -> type[ExactNormalizer] | type[ChainNormalizer]:
-    """What makes an accumulator's words ready for the rounder."""
-    return ExactNormalizer if config.exact else ChainNormalizer
+def is_random(config: AcceleratorConfig) -> bool:
+    """Whether the steps of `config`'s sums may be rounded stochastically."""
+    return config.stochastic and not config.exact
 
 
 class ProcessingElement(Module):
@@ -59,8 +63,14 @@ class ProcessingRow(Module):
     b            in        `config.columns` of them
     step, first  in        see `ProcessingElement`
     enable       in        add the products
+    row_word,
+    column_words in        random words of the row and of each column, while a sum is first
+    depth_word   in        that of the step, a cycle after its operands
+    random_mask  in        RANDOM_BITS bits, the same cycle: those that count, from the top
     words        out       for each column the words that the normalizer takes
     ============ ========= ===============================================================
+
+    Random words and mask exist where `is_random(config)`.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -69,6 +79,10 @@ class ProcessingRow(Module):
         self.step = Signal()
         self.first = Signal()
         self.enable = Signal()
+        if is_random(config):
+            self.row_word, self.depth_word = Signal(WORD_BITS), Signal(WORD_BITS)
+            self.column_words = [Signal(WORD_BITS) for _ in range(config.columns)]
+            self.random_mask = Signal(RANDOM_BITS)
         self.words = []
 
         ###
@@ -92,6 +106,17 @@ class ProcessingRow(Module):
                 element.first.eq(self.first),
                 element.enable.eq(self.enable),
             ]
+            if is_random(config):
+                random = ElementRandom()
+                self.submodules += random
+                self.comb += [
+                    random.row_word.eq(self.row_word),
+                    random.column_word.eq(self.column_words[column]),
+                    random.depth_word.eq(self.depth_word),
+                    random.first.eq(self.first),
+                    element.accumulator.random.eq(random.word[-RANDOM_BITS:] & self.random_mask),
+                    element.accumulator.stochastic.eq(self.random_mask[-1]),
+                ]
             own_flags = [Cat(flags.nan[column], flags.plus[column], flags.minus[column])] if config.exact else []
             self.words.append([*element.words, *own_flags])
 
@@ -109,16 +134,24 @@ class OuterProductArray(Module):
     step, first    in        see `StepIssuer`
     load_c         in        the step adds one times c
     rows           in        rows that add their products: all of them, or that of c
+    chain_random_bits in     random bits of the step's rounding; 0: to nearest even
+    row_words,
+    column_words   in        random words of the tile's rows and columns, a cycle after a step
+    depth_word     in        random word of a step, two cycles after it
     capture        in        copy the sums to the results, as they are after all earlier steps
     captured       out       the results are new in this cycle
     shift          in        results[i] takes over results[i + 1]
     words          out       words of the accumulators of results[0], one list a column
     ============== ========= =================================================================
 
-    LATENCY cycles lie between codes and sums: one for the decoders, one for the elements.
+    `latency(config)` cycles lie between codes and sums: one for the decoders, the others for the elements. What is
+    random (see `ChainRandom`) exists where `is_random(config)`.
     """
 
-    LATENCY = 2
+    @staticmethod
+    def latency(config: AcceleratorConfig) -> int:
+        """Cycles from codes to sums."""
+        return 1 + accumulator_class(config).LATENCY
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.a = [Signal(config.operand_bits) for _ in range(config.rows)]
@@ -129,6 +162,11 @@ class OuterProductArray(Module):
         self.first = Signal()
         self.load_c = Signal()
         self.rows = Signal(config.rows)
+        if is_random(config):
+            self.chain_random_bits = Signal(index_bits(RANDOM_BITS + 1))
+            self.row_words = [Signal(WORD_BITS) for _ in range(config.rows)]
+            self.column_words = [Signal(WORD_BITS) for _ in range(config.columns)]
+            self.depth_word = Signal(WORD_BITS)
         self.capture = Signal()
         self.captured = Signal()
         self.shift = Signal()
@@ -149,10 +187,20 @@ class OuterProductArray(Module):
             )
         for column, b, c in zip(columns, self.b, self.c, strict=True):
             self.sync += column.eq(self._decoded(config, Mux(self.load_c, c, b), column_format))
-        step, first, capture = Signal(), Signal(), Signal()
+        step, first = Signal(), Signal()
         enabled = Signal(config.rows)
-        self.sync += [step.eq(self.step), first.eq(self.first), enabled.eq(self.rows), capture.eq(self.capture)]
+        self.sync += [step.eq(self.step), first.eq(self.first), enabled.eq(self.rows)]
+        capture = self.capture
+        for _ in range(self.latency(config) - 1):
+            delayed = Signal()
+            self.sync += delayed.eq(capture)
+            capture = delayed
         self.sync += self.captured.eq(capture)
+
+        if is_random(config):
+            random_bits, random_mask = Signal.like(self.chain_random_bits), Signal(RANDOM_BITS)
+            ones = (1 << RANDOM_BITS) - 1
+            self.sync += [random_bits.eq(self.chain_random_bits), random_mask.eq(~(Constant(ones) >> random_bits))]
 
         # The rows of elements, and under each element a place for its result.
         results = []
@@ -166,6 +214,13 @@ class OuterProductArray(Module):
                 elements.first.eq(first),
                 elements.enable.eq(enabled[index]),
             ]
+            if is_random(config):
+                self.comb += [
+                    elements.row_word.eq(self.row_words[index]),
+                    *(target.eq(word) for target, word in zip(elements.column_words, self.column_words, strict=True)),
+                    elements.depth_word.eq(self.depth_word),
+                    elements.random_mask.eq(random_mask),
+                ]
             results.append([[Signal(len(word), reset_less=True) for word in words] for words in elements.words])
             for result, words in zip(results[-1], elements.words, strict=True):
                 self.sync += If(capture, *(r.eq(w) for r, w in zip(result, words, strict=True)))

@@ -1,168 +1,391 @@
 """The chain accumulator: a float, rounded once a step (a fused multiply-add)."""
 
-from migen import If, Module, Mux, Record, Signal
+from migen import Cat, Constant, If, Module, Mux, Record, Replicate, Signal
 
-from accel_rtl.bits import Normalize
-from accel_rtl.config import AcceleratorConfig, InternalForm
-from accel_rtl.decode import BinaryDecoder
+from accel_rtl.config import AcceleratorConfig
 from accel_rtl.multiply import product_layout
-from accel_rtl.round import EXPONENT_BITS, Rounder, unrounded_layout
+from accel_rtl.round import EXPONENT_BITS, RANDOM_BITS
 
-__all__ = ["ChainAccumulator", "ChainNormalizer"]
+__all__ = ["ChainAccumulator"]
 
-GUARD_BITS = 4
-"""Bits below both addends: with a product whose top bit may be 0, one for it, a guard, a round and a sticky bit."""
+
+class _Shape:
+    """Widths of the numbers in a chain.
+
+    rest: bits that decide a rounding, besides a sticky one. frame: those of a significand: what a sum is rounded to
+    and by, one more by which it may have to be shifted left, and the sticky bit. fields: see `addend_layout`.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        chain, form = config.chain_format, config.form
+        self.precision = chain.precision
+        self.product_bits = 2 * form.precision
+        self.rest = RANDOM_BITS if config.stochastic else 1
+        self.frame = max(self.precision + self.rest + 1, self.product_bits) + 1
+        # Products of the least and the largest operands, and one that overflows whatever is added.
+        self.least_field = chain.bias - 2 * form.exponent_bias
+        self.largest_field = self.least_field + 2 * form.exponent_max + 1
+        self.overflow_field = (1 << chain.exponent_bits) + 2
+        self.field_bits = max(chain.exponent_bits + 1, min(self.largest_field, self.overflow_field).bit_length() + 1)
+
+
+def addend_layout(config: AcceleratorConfig) -> list[tuple[str, int]]:
+    """(-1)^sign * 2^(field - bias) * significand / 2^(bits of significand - 1), with field >= 1 and the format's bias.
+
+    The significand's top bit is set unless field is 1, as in the codes of a format with subnormals; its last bit also
+    stands for anything below it. Where nan or infinity is set, field and significand mean nothing.
+    """
+    shape = _Shape(config)
+    return [
+        ("sign", 1),
+        ("field", shape.field_bits),
+        ("significand", shape.frame),
+        ("infinity", 1),
+        ("nan", 1),
+    ]
+
+
+def _shift_right(value: Signal, amount: Signal, width: int) -> Signal:
+    """value >> amount, what falls off or-ed into the last bit."""
+    return (value >> amount) | ((value & ~(((1 << width) - 1) << amount)) != 0)
+
+
+def _leading_zeros(module: Module, value: Signal) -> tuple[Signal, Signal]:
+    """The number of leading zeros (of a value of 0: anything), and whether the value is not 0; as a tree."""
+    if len(value) == 1:
+        return Constant(0, 1), value
+    half = 1 << ((len(value) - 1).bit_length() - 1)
+    high_count, high = _leading_zeros(module, value[len(value) - half :])
+    low_count, low = _leading_zeros(module, value[: len(value) - half])
+    count, any_bit = Signal(half.bit_length()), Signal()
+    module.comb += [
+        count.eq(Cat(Mux(high, high_count, low_count), ~high) if half > 1 else ~high),
+        any_bit.eq(high | low),
+    ]
+    return count, any_bit
+
+
+def _kept(bits: int) -> Signal:
+    """A signal that synthesis keeps: Yosys moves logic across the last multiplexers, and halves the clock."""
+    return Signal(bits, attr={("keep", 1)})
+
+
+class ChainProduct(Module):
+    """A product as an addend, combinational.
+
+    ======= ========= ==========================
+    signal  direction meaning
+    ======= ========= ==========================
+    product in        record of `product_layout`
+    addend  out       record of `addend_layout`
+    ======= ========= ==========================
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        shape = _Shape(config)
+        self.product = product = Record(product_layout(config.form))
+        self.addend = addend = Record(addend_layout(config))
+
+        ###
+
+        bits, frame = shape.product_bits, shape.frame
+        top, number = Signal(), Signal()
+        field = Signal((max(EXPONENT_BITS, shape.field_bits + 1), True))
+        significand = Signal(frame)
+        self.comb += [
+            top.eq(product.significand[bits - 1]),
+            number.eq(~(product.zero | product.infinity | product.nan)),
+            field.eq(product.exponent + shape.least_field + top),
+            significand.eq(Mux(top, product.significand, product.significand << 1) << (frame - bits)),
+            addend.sign.eq(product.sign),
+            addend.field.eq(Mux(number, field, 1)),
+            addend.significand.eq(significand),
+            addend.infinity.eq(product.infinity),
+            addend.nan.eq(product.nan),
+        ]
+        if shape.largest_field > shape.overflow_field:
+            self.comb += If(number & (field > shape.overflow_field), addend.field.eq(shape.overflow_field))
+        if shape.least_field < 1:
+            below = Signal((len(field) + 1, True))
+            amount = Signal(max=frame)
+            self.comb += [
+                below.eq(1 - field),
+                amount.eq(Mux(below > frame - 1, frame - 1, below)),
+                If(
+                    number & (field < 1),
+                    addend.field.eq(1),
+                    addend.significand.eq(_shift_right(significand, amount, frame)),
+                ),
+            ]
+
+
+class ChainRounder(Module):
+    """A sum is rounded to the chain's format, combinational.
+
+    ============ ========= ==============================================================
+    signal       direction meaning
+    ============ ========= ==============================================================
+    sum          in        record of `addend_layout`
+    random       in        RANDOM_BITS bits, the first ones being the random integer
+    stochastic   in        round stochastically, not to nearest even
+    sign, field,
+    infinity,
+    nan          out       as in `addend_layout`
+    significand  out       `precision` + 1 bits, the top one of weight 2
+    code         out       the code
+    ============ ========= ==============================================================
+
+    A sum has its leading bit in place, so a bit is added and nothing is shifted: 2.0 is as good an addend as 1.0 in
+    the binade above. random and stochastic exist where the configuration is stochastic.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        shape, chain = _Shape(config), config.chain_format
+        self.sum = Record(addend_layout(config))
+        self.sign, self.infinity, self.nan = Signal(), Signal(), Signal()
+        self.field = Signal(shape.field_bits)
+        self.significand = Signal(shape.precision + 1)
+        self.code = Signal(chain.bits)
+
+        ###
+
+        number = self.sum
+        low = shape.frame - shape.precision
+        kept = number.significand[low:]
+        rest = number.significand[low - shape.rest : low]
+        below, rounded = Signal(), Signal(shape.precision + 1)
+        self.comb += below.eq(number.significand[: low - shape.rest] != 0)
+        if config.stochastic:
+            # To nearest even is to add a little less than one half, and the little where that is no tie or not even.
+            self.random, self.stochastic = Signal(RANDOM_BITS), Signal()
+            addend, carry = Signal(RANDOM_BITS), Signal()
+            total = Signal(shape.precision + 1 + RANDOM_BITS)
+            self.comb += [
+                addend.eq(Mux(self.stochastic, self.random, (1 << (RANDOM_BITS - 1)) - 1)),
+                carry.eq(~self.stochastic & (kept[0] | below)),
+                total.eq(Cat(rest, kept) + addend + carry),
+                rounded.eq(total[RANDOM_BITS:]),
+            ]
+        else:
+            self.comb += rounded.eq(kept + (rest & (kept[0] | below)))
+
+        # Magnitudes and their codes have the same order, and a leading bit adds itself to the field.
+        fraction_bits, largest = chain.fraction_bits, chain.largest_code
+        largest_field = max(1, largest >> fraction_bits)
+        largest_significand = largest - ((largest_field - 1) << fraction_bits)
+        overflow, zero = Signal(), Signal()
+        magnitude = Signal(chain.bits - 1)
+        infinite = number.infinity | overflow
+        self.comb += [
+            overflow.eq(
+                (number.field > largest_field) | ((number.field == largest_field) & (rounded > largest_significand))
+            ),
+            zero.eq(rounded == 0 if chain.subnormals else (number.field == 1) & (rounded[fraction_bits:] == 0)),
+            self.field.eq(number.field),
+            self.significand.eq(rounded if chain.subnormals else Mux(zero, 0, rounded)),
+            self.sign.eq(number.sign & ~zero if chain.style == "fnuz" else number.sign),
+            magnitude.eq(((self.field - 1) << fraction_bits) + self.significand),
+            self.code.eq(Cat(magnitude, self.sign)),
+        ]
+        match chain.style:
+            case "ieee":
+                self.comb += [
+                    self.infinity.eq(infinite),
+                    self.nan.eq(number.nan),
+                    If(infinite, magnitude.eq(chain.inf_code)),
+                ]
+            case "finite":
+                self.comb += [
+                    If(infinite, self.field.eq(largest_field), self.significand.eq(largest_significand)),
+                    If(number.nan, self.field.eq(1), self.significand.eq(0), self.sign.eq(0)),
+                ]
+            case _:
+                self.comb += self.nan.eq(number.nan | infinite)
+        if chain.has_nan:
+            self.comb += If(self.nan, self.code.eq(chain.nan_code))
+
+
+class ChainAdder(Module):
+    """sum = a + b, neither normalised before nor rounded after, combinational.
+
+    ========== ========= =====================================================================
+    signal     direction meaning
+    ========== ========= =====================================================================
+    a          in        record of `addend_layout`, its significand one bit longer, of weight 2
+    b          in        record of `addend_layout`
+    first      in        take +0 for a
+    sum        out       record of `addend_layout`
+    ========== ========= =====================================================================
+
+    Two ways side by side, each with one long shift. Far: the addend with the smaller exponent is shifted right, and
+    the sum by one place at most. Near, where the addends have opposite signs and their exponents differ by one
+    at most: the difference, shifted left as far as its leading zeros, or the least exponent, allow.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        shape = _Shape(config)
+        frame, width = shape.frame, shape.frame + 1
+        self.a = a = Record(
+            [(name, bits + 1 if name == "significand" else bits) for name, bits in addend_layout(config)]
+        )
+        self.b = b = Record(addend_layout(config))
+        self.first = Signal()
+        self.sum = Record(addend_layout(config))
+
+        ###
+
+        # Which addend leads, by how much.
+        distance, distance_back = (Signal((shape.field_bits + 1, True)) for _ in range(2))
+        b_leads, opposed, is_near = Signal(), Signal(), Signal()
+        one_above, one_below = Signal(), Signal()
+        field = Signal(shape.field_bits)
+        self.comb += [
+            distance.eq(b.field - a.field),
+            distance_back.eq(a.field - b.field),
+            b_leads.eq(self.first | (distance >= 0)),
+            opposed.eq(~self.first & (a.sign ^ b.sign)),
+            # As far as the near way is concerned, which looks at nothing else.
+            one_above.eq(distance[:2] == 1),
+            one_below.eq(distance[:2] == 3),
+            is_near.eq(opposed & ((distance == 0) | (distance == 1) | (distance_back == 1))),
+            field.eq(Mux(b_leads, b.field, a.field)),
+        ]
+
+        # Far.
+        shift_bits, ones = (width - 1).bit_length(), Constant((1 << width) - 1, width)
+        leading, trailing, aligned = (Signal(width) for _ in range(3))
+        amount = Signal(shape.field_bits)
+        beyond, sticky = Signal(), Signal()
+        total, far = Signal(width + 1), _kept(frame)
+        carried, lacking = Signal(), Signal()
+        field_above, field_below = _kept(shape.field_bits), _kept(shape.field_bits)
+        self.comb += [
+            If(b_leads, leading.eq(b.significand), trailing.eq(a.significand), amount.eq(distance)).Else(
+                leading.eq(a.significand), trailing.eq(b.significand), amount.eq(distance_back)
+            ),
+            beyond.eq((amount >> shift_bits) != 0),
+            sticky.eq((trailing & (Replicate(beyond, width) | ~(ones << amount[:shift_bits]))) != 0),
+            If(~self.first, aligned.eq(Mux(beyond, 0, trailing >> amount[:shift_bits]) | sticky)),
+            # One adder: the first bit carries the one that negation needs.
+            total.eq(Cat(1, leading) + Cat(opposed, aligned ^ Replicate(opposed, width))),
+            carried.eq(total[width]),
+            lacking.eq(opposed & (total[width - 1 :] == 0)),
+            If(carried, far.eq(total[2:] | total[1])).Elif(lacking, far.eq(Cat(0, total[1:]))).Else(far.eq(total[1:])),
+            field_above.eq(field + 1),
+            field_below.eq(field - 1),
+        ]
+
+        # Near. Of a subtraction without borrows, whose digits are 1, 0 and -1, a few digits tell the leading bit of
+        # the difference, or the place above it (Schmookler and Nowka, 2001). The least exponent stops the shift too.
+        a_near, b_near, a_less_b, b_less_a, difference = (Signal(width) for _ in range(5))
+        plus, minus, below_plus, below_minus, empty_above, leads = (Signal(width) for _ in range(6))
+        negative, equal, again = Signal(), Signal(), Signal()
+        shifted, near = Signal(width), _kept(frame)
+        near_field, again_field = _kept(shape.field_bits), _kept(shape.field_bits)
+        count, _ = _leading_zeros(self, leads)
+        self.comb += [
+            a_near.eq(Mux(one_above, a.significand >> 1, a.significand)),
+            b_near.eq(Mux(one_below, (b.significand >> 1) | b.significand[0], b.significand)),
+            Cat(a_less_b, negative).eq(a_near - b_near),
+            b_less_a.eq(b_near - a_near),
+            difference.eq(Mux(negative, b_less_a, a_less_b)),
+            equal.eq(a_near == b_near),
+            plus.eq(a_near & ~b_near),
+            minus.eq(b_near & ~a_near),
+            below_plus.eq(plus << 1),
+            below_minus.eq(minus << 1),
+            empty_above.eq(~Cat((plus | minus)[1:], 0)),
+            leads.eq(
+                (empty_above & (plus & ~below_minus | minus & ~below_plus))
+                | (~empty_above & (plus & ~below_plus | minus & ~below_minus))
+                | (Constant(1 << (width - 1), width) >> field)
+            ),
+            shifted.eq(difference << count),
+            near_field.eq(field_above - count),
+            again_field.eq(field - count),
+            again.eq(~shifted[width - 1] & (count != field)),
+            near.eq(Mux(again, shifted, shifted >> 1)),
+        ]
+
+        self.comb += [
+            If(
+                is_near,
+                self.sum.sign.eq(~equal & Mux(negative, b.sign, a.sign)),
+                self.sum.field.eq(Mux(equal, 1, Mux(again, again_field, near_field))),
+                self.sum.significand.eq(near),
+            ).Else(
+                self.sum.sign.eq(Mux(b_leads, b.sign, a.sign)),
+                self.sum.field.eq(Mux(carried, field_above, Mux(lacking, field_below, field))),
+                self.sum.significand.eq(far),
+            ),
+            self.sum.nan.eq(b.nan | (~self.first & (a.nan | (a.infinity & b.infinity & opposed)))),
+            self.sum.infinity.eq(b.infinity | (~self.first & a.infinity)),
+            If(b.infinity, self.sum.sign.eq(b.sign)).Elif(a.infinity & ~self.first, self.sum.sign.eq(a.sign)),
+        ]
 
 
 class ChainAccumulator(Module):
-    """acc = round(acc + product) in `config.chain_format`, to nearest even, once a step, from +0.
+    """acc = round(acc + product) in `config.chain_format`, once a step, from +0.
 
-    ======= ========= ==========================================
-    signal  direction meaning
-    ======= ========= ==========================================
-    product in        record of `product_layout`
-    step    in        a cycle that counts
-    first   in        take +0 for the old value
-    enable  in        add the product; otherwise keep the value
-    words   out       one word: the code of acc
-    ======= ========= ==========================================
+    =========== ========= =======================================================================
+    signal      direction meaning
+    =========== ========= =======================================================================
+    product     in        record of `product_layout`
+    step        in        a cycle that counts
+    first       in        take +0 for the old value
+    enable      in        add the product; otherwise keep the value
+    random      in        RANDOM_BITS bits, a cycle after the product: the step's random integer, then zeros
+    stochastic  in        the same cycle: round stochastically, not to nearest even
+    words       out       one word: the code of acc
+    =========== ========= =======================================================================
 
-    The addend with the smaller exponent is shifted right, what falls off being or-ed into its last bit. That last bit
-    lies below any position where the sum can be rounded: if the exponents differ by two or more the sum keeps its
-    leading bit or the next, and if they differ by less nothing falls off. Where acc is zero, its exponent is that of
-    the least subnormal, below which nothing is kept.
+    LATENCY cycles lie between the product and acc. The first brings the product into place. In the second the sum of
+    the step before, kept as it came from the adder, is rounded, and the product is added: so a sum is rounded while
+    exponents are compared. random and stochastic exist where the configuration is stochastic.
     """
+
+    LATENCY = 2
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.product = product = Record(product_layout(config.form))
         self.step = Signal()
         self.first = Signal()
         self.enable = Signal()
-        self.words = [Signal(config.chain_format.bits, reset_less=True)]
 
         ###
 
-        chain = config.chain_format
-        precision, product_bits = chain.precision, 2 * config.form.precision
-        frame = max(precision, product_bits) + GUARD_BITS
-
-        base = Signal(chain.bits)
-        self.comb += base.eq(Mux(self.first, 0, self.words[0]))
-        form = InternalForm.of((chain,))
-        self.submodules.decoder = decoder = BinaryDecoder(chain, form)
-        acc = decoder.value
-        acc_exponent = Signal((EXPONENT_BITS, True))
-        self.comb += [decoder.code.eq(base), acc_exponent.eq(acc.exponent - form.exponent_bias)]
-
-        # Both addends in frames whose top bit has the weight 2^exponent.
-        acc_frame, product_frame = Signal(frame), Signal(frame)
-        product_exponent = Signal((EXPONENT_BITS, True))
-        distance, distance_back = Signal((EXPONENT_BITS + 1, True)), Signal((EXPONENT_BITS + 1, True))
-        product_leads = Signal()
-        leading, trailing = Signal(frame), Signal(frame)
-        exponent = Signal((EXPONENT_BITS, True))
-        shift = Signal(max=frame + 1)
-        self.comb += [
-            acc_frame.eq(acc.significand << (frame - precision)),
-            product_frame.eq(product.significand << (frame - product_bits)),
-            product_exponent.eq(product.exponent + (1 - 2 * config.form.exponent_bias)),
-            distance.eq(product_exponent - acc_exponent),
-            distance_back.eq(acc_exponent - product_exponent),
-            product_leads.eq(distance >= 0),
-            If(
-                product_leads,
-                leading.eq(product_frame),
-                trailing.eq(acc_frame),
-                exponent.eq(product_exponent),
-                shift.eq(Mux(distance > frame, frame, distance)),
-            ).Else(
-                leading.eq(acc_frame),
-                trailing.eq(product_frame),
-                exponent.eq(acc_exponent),
-                shift.eq(Mux(distance_back > frame, frame, distance_back)),
-            ),
-        ]
-
-        # The sum of signed magnitudes, with the sign of the leading addend unless the difference is negative.
-        kept, mask, aligned = Signal(frame), Signal(frame), Signal(frame)
-        opposed, sign = Signal(), Signal()
-        total = Signal((frame + 2, True))
-        magnitude = Signal(frame + 1)
-        self.comb += [
-            kept.eq(trailing >> shift),
-            mask.eq(((1 << frame) - 1) << shift),
-            aligned.eq(kept | ((trailing & ~mask) != 0)),
-            opposed.eq(acc.sign ^ product.sign),
-            If(opposed, total.eq(leading - aligned)).Else(total.eq(leading + aligned)),
-            magnitude.eq(Mux(total < 0, -total, total)),
-            sign.eq(Mux(product_leads, product.sign, acc.sign) ^ (total < 0)),
-        ]
-
-        self.submodules.normalize = normalize = Normalize(frame + 1)
-        self.submodules.rounder = rounder = Rounder((chain,), frame + 1)
-        number = rounder.number
-        zero = Signal()
-        self.comb += [
-            zero.eq(magnitude == 0),
-            normalize.value.eq(magnitude),
-            number.significand.eq(normalize.normalised),
-            number.exponent.eq(exponent + 1 - normalize.count),
-            number.zero.eq(zero),
-            number.nan.eq(acc.nan | product.nan | (acc.infinity & product.infinity & opposed)),
-            number.infinity.eq(acc.infinity | product.infinity),
-            # A sum of zero is positive unless both addends are negative, and so both zero.
-            number.sign.eq(
-                Mux(
-                    number.infinity,
-                    Mux(acc.infinity, acc.sign, product.sign),
-                    Mux(zero, acc.sign & product.sign, sign),
-                )
-            ),
-        ]
-
-        keep = Signal()
-        self.comb += keep.eq(~self.enable | (product.zero & ~acc.zero & ~product.nan & ~acc.nan))
-        self.sync += If(self.step, self.words[0].eq(Mux(keep, base, rounder.code)))
-
-
-class ChainNormalizer(Module):
-    """The chain's value as sign, exponent and significand for the rounder; LATENCY cycles, one value a cycle.
-
-    ====== ========= =================================================
-    signal direction meaning
-    ====== ========= =================================================
-    words  in        of a `ChainAccumulator`
-    number out       record of `unrounded_layout(significand_bits(config))`
-    ====== ========= =================================================
-    """
-
-    LATENCY = 1
-
-    @staticmethod
-    def word_bits(config: AcceleratorConfig) -> list[int]:
-        """Widths of `words`."""
-        return [config.chain_format.bits]
-
-    @staticmethod
-    def significand_bits(config: AcceleratorConfig) -> int:
-        """Width of `number.significand`."""
-        return config.chain_format.precision
-
-    def __init__(self, config: AcceleratorConfig) -> None:
-        self.words = [Signal(bits) for bits in self.word_bits(config)]
-        self.number = number = Record(unrounded_layout(self.significand_bits(config)))
-
-        ###
-
-        form = InternalForm.of((config.chain_format,))
-        self.submodules.decoder = decoder = BinaryDecoder(config.chain_format, form)
-        value = decoder.value
-        self.comb += decoder.code.eq(self.words[0])
+        addend = Record(addend_layout(config), reset_less=True)
+        step, first = Signal(), Signal()
+        self.submodules.placed = placed = ChainProduct(config)
+        self.comb += placed.product.eq(product)
         self.sync += [
-            number.sign.eq(value.sign),
-            number.exponent.eq(value.exponent - form.exponent_bias),
-            number.significand.eq(value.significand),
-            number.zero.eq(value.zero),
-            number.infinity.eq(value.infinity),
-            number.nan.eq(value.nan),
+            addend.eq(placed.addend),
+            # +0 makes +0 of -0.
+            If(self.first & product.zero, addend.sign.eq(0)),
+            If(~self.enable, addend.raw_bits().eq(0), addend.field.eq(1)),
+            step.eq(self.step & (self.enable | self.first)),
+            first.eq(self.first),
         ]
+
+        total = Record(addend_layout(config), reset_less=True)
+        self.submodules.rounder = rounder = ChainRounder(config)
+        self.submodules.adder = adder = ChainAdder(config)
+        self.words = [rounder.code]
+        self.comb += [
+            rounder.sum.eq(total),
+            adder.a.sign.eq(rounder.sign),
+            adder.a.field.eq(rounder.field),
+            adder.a.significand.eq(rounder.significand << (len(adder.a.significand) - len(rounder.significand))),
+            adder.a.infinity.eq(rounder.infinity),
+            adder.a.nan.eq(rounder.nan),
+            adder.b.eq(addend),
+            adder.first.eq(first),
+        ]
+        self.sync += If(step, total.eq(adder.sum))
+        if config.stochastic:
+            self.random, self.stochastic = Signal(RANDOM_BITS), Signal()
+            self.sync += If(
+                step,
+                rounder.stochastic.eq(self.stochastic),
+                If(self.stochastic, rounder.random.eq(self.random)),
+            )

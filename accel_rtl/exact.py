@@ -2,16 +2,12 @@
 
 from migen import Case, Cat, If, Module, Mux, Record, Replicate, Signal
 
-from accel_rtl.bits import Normalize, index_bits
+from accel_rtl.bits import index_bits
 from accel_rtl.config import LIMB_BITS, AcceleratorConfig
 from accel_rtl.decode import operand_layout
 from accel_rtl.multiply import product_layout
-from accel_rtl.round import EXPONENT_BITS, unrounded_layout
 
-__all__ = ["ExactAccumulator", "ExactNormalizer", "SpecialFlags"]
-
-NAN, PLUS_INFINITY, MINUS_INFINITY = range(3)
-FLAGS = 3
+__all__ = ["ExactAccumulator", "SpecialFlags"]
 
 
 class ExactAccumulator(Module):
@@ -32,7 +28,11 @@ class ExactAccumulator(Module):
     are added by the normalizer. The invariant, modulo 2^(32 limbs), which makes the last carry meaningless:
 
         sum = sum over j of limb[j] * 2^(32 j) + carry[j] * 2^(32 (j + 1))
+
+    LATENCY cycles lie between the product and the sum.
     """
+
+    LATENCY = 1
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.product = product = Record(product_layout(config.form))
@@ -121,93 +121,3 @@ class SpecialFlags(Module):
         ]
         for sticky, new in ((self.nan, nan), (self.plus, infinity & ~negative), (self.minus, infinity & negative)):
             self.sync += If(self.step, sticky.eq(Mux(self.first, 0, sticky) | new))
-
-
-class ExactNormalizer(Module):
-    """The sum as sign, exponent and significand for the rounder; LATENCY cycles, one sum a cycle.
-
-    ====== ========= ===============================================
-    signal direction meaning
-    ====== ========= ===============================================
-    words  in        of an `ExactAccumulator`, then its bits of `SpecialFlags`: nan, plus, minus
-    number out       record of `unrounded_layout(SIGNIFICAND_BITS)`
-    ====== ========= ===============================================
-
-    First the carries; then the magnitude; then the highest limb that is not zero and the one below it, which hold 33
-    significant bits or more, what lies below being sticky.
-    """
-
-    LATENCY = 3
-    SIGNIFICAND_BITS = LIMB_BITS + 1
-
-    @staticmethod
-    def word_bits(config: AcceleratorConfig) -> list[int]:
-        """Widths of `words`."""
-        return [LIMB_BITS + 1] * config.limbs + [FLAGS]
-
-    @classmethod
-    def significand_bits(cls, config: AcceleratorConfig) -> int:
-        """Width of `number.significand`."""
-        return cls.SIGNIFICAND_BITS
-
-    def __init__(self, config: AcceleratorConfig) -> None:
-        self.words = [Signal(bits) for bits in self.word_bits(config)]
-        self.number = number = Record(unrounded_layout(self.SIGNIFICAND_BITS))
-
-        ###
-
-        # Cycle 1: the carries.
-        limbs, arrived = Signal(LIMB_BITS * config.limbs), Signal(FLAGS)
-        carries = Cat(
-            *(
-                Cat(Replicate(0, LIMB_BITS - bool(index)), word[LIMB_BITS:])
-                for index, word in enumerate(self.words[:-2])
-            )
-        )
-        self.sync += [
-            limbs.eq(Cat(*(word[:LIMB_BITS] for word in self.words[:-1])) + carries),
-            arrived.eq(self.words[-1]),
-        ]
-
-        # Cycle 2: the magnitude. Negation carries into a limb while everything below it is zero.
-        sign = Signal()
-        flags = Signal(FLAGS)
-        magnitude = [Signal(LIMB_BITS) for _ in range(config.limbs)]
-        negative = limbs[len(limbs) - 1]
-        below_zero = 1
-        for index, result in enumerate(magnitude):
-            limb = limbs[LIMB_BITS * index : LIMB_BITS * (index + 1)]
-            carry = Signal()
-            self.comb += carry.eq(below_zero)
-            self.sync += result.eq(Mux(negative, ~limb + carry, limb))
-            below_zero = carry & (limb == 0)
-        self.sync += [sign.eq(negative), flags.eq(arrived)]
-
-        # Cycle 3: the leading limb's place, the two limbs, and what is lost below them.
-        self.submodules.normalize = normalize = Normalize(LIMB_BITS)
-        next_limb, base = Signal(LIMB_BITS), Signal((EXPONENT_BITS, True))
-        sticky = Signal()
-        for index, limb in enumerate(magnitude):
-            lower = magnitude[: max(0, index - 1)]
-            self.comb += If(
-                limb != 0,
-                normalize.value.eq(limb),
-                next_limb.eq(magnitude[index - 1] if index else 0),
-                base.eq(config.accumulator_unit + LIMB_BITS * (index + 1) - 1),
-                sticky.eq(Cat(*lower) != 0 if lower else 0),
-            )
-        pair, lost, infinity = Signal(2 * LIMB_BITS), Signal(LIMB_BITS - 1), Signal()
-        self.comb += [
-            pair.eq(Cat(next_limb, normalize.value) << normalize.count),
-            lost.eq(pair[: LIMB_BITS - 1]),
-            infinity.eq(flags[PLUS_INFINITY] ^ flags[MINUS_INFINITY]),
-        ]
-        self.sync += [
-            number.sign.eq(Mux(infinity, flags[MINUS_INFINITY], sign)),
-            number.exponent.eq(base - normalize.count),
-            number.significand.eq(pair[LIMB_BITS - 1 :]),
-            number.sticky.eq(sticky | (lost != 0)),
-            number.zero.eq(normalize.value == 0),
-            number.infinity.eq(infinity),
-            number.nan.eq(flags[NAN] | (flags[PLUS_INFINITY] & flags[MINUS_INFINITY])),
-        ]

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from migen import Module
+from migen import Module, Signal
 from numpy.typing import NDArray
 
-from accel_rtl.array import OuterProductArray, ProcessingRow, normalizer_class
+from accel_rtl.array import OuterProductArray, ProcessingRow, accumulator_class, is_random
+from accel_rtl.chain_random import ChainRandom
 from accel_rtl.config import AcceleratorConfig
 from accel_rtl.decode import Decoder
+from accel_rtl.normalize import normalizer_class
 from accel_rtl.round import Rounder
-from pyhost.formats import parse_format
+from pyhost.formats import Rounding, Stochastic, parse_format
 from pyhost.golden import Chain, Exact, gemm
 from tests.rtl.dut import Dut
 from tests.rtl.jobs import random_codes
@@ -32,6 +34,7 @@ CONFIGS = {
     "chain_e8m23": _config("e5m10", "e8m7", "e8m23", accumulator="e8m23"),
     "chain_e5m10": _config("e4m3fn", "e5m2", results=("e5m10",), accumulator="e5m10"),
     "chain_e4m3fn": _config("e4m3fn", "e5m10", accumulator="e4m3fn"),
+    "chain_e2m1fn": _config("e4m3fn", "e3m2fn", results=("e8m23",), accumulator="e2m1fn"),
     "chain_nosub": _config("e5m2fnuz", "e4m3nosub", results=("e8m23",), accumulator="e5m7fnuznosub"),
 }
 
@@ -64,7 +67,7 @@ class _Bed:
 
     def sums(self, a: NDArray, b: NDArray, a_index: int, b_index: int, d_index: int) -> NDArray:
         """round(sum of a[i, k] * b[i, k]) for each row i, the steps of each row in order."""
-        latency = normalizer_class(self.config).LATENCY
+        latency = accumulator_class(self.config).LATENCY - 1 + normalizer_class(self.config).LATENCY
         rows, k = a.shape
         # For each row: the products, then idle cycles until its code has come out.
         length = k + latency + 1
@@ -110,14 +113,30 @@ def bed(request):
 
 
 class _ArrayBench(Module):
-    """An array, and the words of results[0] as one code a column."""
+    """An array with its random words, and the words of results[0] as one code a column."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.submodules.array = array = OuterProductArray(config)
-        self.inputs = {name: getattr(array, name) for name in ("step", "first", "load_c", "rows", "capture", "shift")}
-        self.inputs |= {f"{name}_format": getattr(array, f"{name}_format") for name in "abc"}
+        names = ["step", "first", "load_c", "rows", "capture", "shift", "a_format", "b_format", "c_format"]
+        self.inputs = {name: Signal.like(getattr(array, name)) for name in names}
+        if is_random(config):
+            # Its inputs come a cycle earlier, as those of scratchpads do.
+            self.submodules.random = random = ChainRandom(config)
+            self.inputs |= {name: getattr(random, name) for name in ("key", "take", "tile_ends", "row", "column")}
+            self.inputs["chain_random_bits"] = Signal.like(array.chain_random_bits)
+            names.append("chain_random_bits")
+            self.comb += [
+                random.step.eq(self.inputs["step"]),
+                random.product.eq(~self.inputs["load_c"]),
+                *(target.eq(word) for target, word in zip(array.row_words, random.row_words, strict=True)),
+                *(target.eq(word) for target, word in zip(array.column_words, random.column_words, strict=True)),
+                array.depth_word.eq(random.depth_word),
+            ]
         for name in "abc":
-            self.inputs |= {f"{name}{i}": code for i, code in enumerate(getattr(array, name))}
+            for i, code in enumerate(getattr(array, name)):
+                self.inputs[f"{name}{i}"] = Signal.like(code)
+                self.sync += code.eq(self.inputs[f"{name}{i}"])
+        self.sync += [getattr(array, name).eq(self.inputs[name]) for name in names]
         self.outputs = {"captured": array.captured}
         for column, words in enumerate(array.words):
             normalizer = normalizer_class(config)(config)
@@ -132,45 +151,59 @@ class _ArrayBench(Module):
 
 
 @pytest.mark.parametrize("accumulator", ["exact", "e5m10"])
-def test_tiles_follow_each_other_without_a_pause(accumulator):
+@pytest.mark.parametrize("bits", [0, 1, 11, 24])
+def test_tiles_follow_each_other_without_a_pause(accumulator, bits):
     """Tiles with C and idle cycles between their steps; a capture comes with the first step of the next tile."""
     config = AcceleratorConfig(
-        rows=2, columns=3, operand_formats=("e4m3fn", "e5m2"), result_formats=("e5m10",), accumulator=accumulator
+        rows=2,
+        columns=3,
+        operand_formats=("e4m3fn", "e5m2"),
+        result_formats=("e5m10",),
+        accumulator=accumulator,
+        stochastic=bits > 0,
     )
+    if config.exact and bits:
+        pytest.skip("exact sums are not rounded")
     bench = _ArrayBench(config)
-    dut = Dut(bench, f"array_{accumulator}", bench.inputs, bench.outputs)
+    dut = Dut(bench, f"array_{accumulator}_{bits > 0}", bench.inputs, bench.outputs)
     rng = np.random.default_rng(11)
     formats = [config.operands[i] for i in (0, 1, 1)]
-    tiles, k, results = 20, 9, []
-    cycles = []
+    rounding = Stochastic(bits, seed=5, step=6, tensor=7) if bits else Rounding.NEAREST_EVEN
+    tiles, results = 20, []
+    # The key is there before it is taken over.
+    cycles = [{}] * ChainRandom.KEY_CYCLES + [{"take": 1}]
     for _ in range(tiles):
-        a, b, c = (random_codes(rng, f, shape) for f, shape in zip(formats, ((2, k), (k, 3), (2, 3)), strict=True))
-        results.append(
-            gemm(
-                *(a, b, c),
-                a_format=formats[0],
-                b_format=formats[1],
-                c_format=formats[2],
-                d_format=config.formats[-1],
-                accumulator=Exact() if config.exact else Chain(config.chain_format),
-                engine="reference",
-            )
+        row, column, k = 2 * int(rng.integers(4)), 3 * int(rng.integers(4)), int(rng.integers(1, 12))
+        shapes = ((row + 2, k), (k, column + 3), (row + 2, column + 3))
+        a, b, c = (random_codes(rng, f, shape) for f, shape in zip(formats, shapes, strict=True))
+        d = gemm(
+            *(a, b, c),
+            a_format=formats[0],
+            b_format=formats[1],
+            c_format=formats[2],
+            d_format=config.formats[-1],
+            accumulator=Exact() if config.exact else Chain(config.chain_format, rounding),
+            engine="reference",
         )
-        steps = [{"load_c": 1, "rows": 1 << i} | {f"c{j}": c[i, j] for j in range(3)} for i in range(2)]
-        steps += [
-            {"rows": 3} | {f"a{i}": a[i, step] for i in range(2)} | {f"b{j}": b[step, j] for j in range(3)}
-            for step in range(k)
-        ]
+        results.append(d[row:, column:])
+        steps = [{"load_c": 1, "rows": 1 << i} | {f"c{j}": c[row + i, column + j] for j in range(3)} for i in range(2)]
+        for step in range(k):
+            codes = {f"a{i}": a[row + i, step] for i in range(2)} | {f"b{j}": b[step, column + j] for j in range(3)}
+            steps.append({"rows": 3, "tile_ends": step == k - 1} | codes)
         for index, step in enumerate(steps):
             cycles += [{"rows": 3}] * int(rng.integers(2))
-            cycles.append(step | {"step": 1, "first": index == 0, "capture": index == 0})
-    cycles += [{"capture": 1}, *[{}] * 9]
-    latency = OuterProductArray.LATENCY
+            place = {"row": row, "column": column}
+            cycles.append(step | place | {"step": 1, "first": index == 0, "capture": index == 0})
+    cycles += [{"capture": 1}, *[{}] * 12]
+    latency = 1 + OuterProductArray.latency(config)
     captures = [i for i, cycle in enumerate(cycles) if cycle.get("capture")]
     for i in captures:
-        cycles[i + latency] = cycles[i + latency] | {"shift": 1}
+        cycles[i + latency - 1] = cycles[i + latency - 1] | {"shift": 1}
     inputs = {name: [cycle.get(name, 0) for cycle in cycles] for name in bench.inputs}
-    out = dut.run(**inputs | {"a_format": 0, "b_format": 1, "c_format": 1})
+    inputs |= {"a_format": 0, "b_format": 1, "c_format": 1}
+    if bits:
+        inputs |= {"key": rounding.key, "chain_random_bits": bits}
+    out = dut.run(**inputs)
     assert list(np.flatnonzero(out["captured"])) == [i + latency for i in captures]
     rows = np.stack([out[f"d{j}"] for j in range(3)], axis=1)
     for tile, expected in enumerate(results):
