@@ -13,6 +13,7 @@ from accel_rtl.exact import ExactAccumulator, SpecialFlags
 from accel_rtl.multiply import Multiplier
 from accel_rtl.random import WORD_BITS
 from accel_rtl.round import RANDOM_BITS
+from pyhost import timing
 
 __all__ = ["OuterProductArray", "ProcessingRow", "accumulator_class", "is_random"]
 
@@ -151,7 +152,7 @@ class OuterProductArray(Module):
     @staticmethod
     def latency(config: AcceleratorConfig) -> int:
         """Cycles from codes to sums."""
-        return 1 + accumulator_class(config).LATENCY
+        return timing.DECODER + accumulator_class(config).LATENCY
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.a = [Signal(config.operand_bits) for _ in range(config.rows)]

@@ -5,6 +5,7 @@ from migen import Cat, Constant, If, Module, Mux, Record, Replicate, Signal
 from accel_rtl.config import AcceleratorConfig
 from accel_rtl.multiply import product_layout
 from accel_rtl.round import EXPONENT_BITS, RANDOM_BITS
+from pyhost import timing
 
 __all__ = ["ChainAccumulator"]
 
@@ -45,6 +46,11 @@ def addend_layout(config: AcceleratorConfig) -> list[tuple[str, int]]:
     ]
 
 
+def sum_layout(config: AcceleratorConfig) -> list[tuple[str, int]]:
+    """An addend that is not rounded yet, and the carry that rounds it: see `ChainRounder`."""
+    return [*addend_layout(config), ("carry", 1)]
+
+
 def _shift_right(value: Signal, amount: Signal, width: int) -> Signal:
     """value >> amount, what falls off or-ed into the last bit."""
     return (value >> amount) | ((value & ~(((1 << width) - 1) << amount)) != 0)
@@ -63,11 +69,6 @@ def _leading_zeros(module: Module, value: Signal) -> tuple[Signal, Signal]:
         any_bit.eq(high | low),
     ]
     return count, any_bit
-
-
-def _kept(bits: int) -> Signal:
-    """A signal that synthesis keeps: Yosys moves logic across the last multiplexers, and halves the clock."""
-    return Signal(bits, attr={("keep", 1)})
 
 
 class ChainProduct(Module):
@@ -125,9 +126,8 @@ class ChainRounder(Module):
     ============ ========= ==============================================================
     signal       direction meaning
     ============ ========= ==============================================================
-    sum          in        record of `addend_layout`
-    random       in        RANDOM_BITS bits, the first ones being the random integer
-    stochastic   in        round stochastically, not to nearest even
+    sum          in        record of `sum_layout`
+    random       in        RANDOM_BITS bits, added to the first bits of the rest
     sign, field,
     infinity,
     nan          out       as in `addend_layout`
@@ -136,12 +136,13 @@ class ChainRounder(Module):
     ============ ========= ==============================================================
 
     A sum has its leading bit in place, so a bit is added and nothing is shifted: 2.0 is as good an addend as 1.0 in
-    the binade above. random and stochastic exist where the configuration is stochastic.
+    the binade above. random exists where the configuration is stochastic; nearest even is a little less than one half,
+    and the sum's `carry` the little where that is no tie or not even.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         shape, chain = _Shape(config), config.chain_format
-        self.sum = Record(addend_layout(config))
+        self.sum = number = Record(sum_layout(config))
         self.sign, self.infinity, self.nan = Signal(), Signal(), Signal()
         self.field = Signal(shape.field_bits)
         self.significand = Signal(shape.precision + 1)
@@ -149,25 +150,15 @@ class ChainRounder(Module):
 
         ###
 
-        number = self.sum
-        low = shape.frame - shape.precision
-        kept = number.significand[low:]
-        rest = number.significand[low - shape.rest : low]
-        below, rounded = Signal(), Signal(shape.precision + 1)
-        self.comb += below.eq(number.significand[: low - shape.rest] != 0)
+        rounded = Signal(shape.precision + 1)
+        kept = number.significand[-shape.precision :]
         if config.stochastic:
-            # To nearest even is to add a little less than one half, and the little where that is no tie or not even.
-            self.random, self.stochastic = Signal(RANDOM_BITS), Signal()
-            addend, carry = Signal(RANDOM_BITS), Signal()
+            self.random = Signal(RANDOM_BITS)
             total = Signal(shape.precision + 1 + RANDOM_BITS)
-            self.comb += [
-                addend.eq(Mux(self.stochastic, self.random, (1 << (RANDOM_BITS - 1)) - 1)),
-                carry.eq(~self.stochastic & (kept[0] | below)),
-                total.eq(Cat(rest, kept) + addend + carry),
-                rounded.eq(total[RANDOM_BITS:]),
-            ]
+            rest = number.significand[-shape.precision - RANDOM_BITS : -shape.precision]
+            self.comb += [total.eq(Cat(rest, kept) + self.random + number.carry), rounded.eq(total[RANDOM_BITS:])]
         else:
-            self.comb += rounded.eq(kept + (rest & (kept[0] | below)))
+            self.comb += rounded.eq(kept + number.carry)
 
         # Magnitudes and their codes have the same order, and a leading bit adds itself to the field.
         fraction_bits, largest = chain.fraction_bits, chain.largest_code
@@ -208,14 +199,18 @@ class ChainRounder(Module):
 class ChainAdder(Module):
     """sum = a + b, neither normalised before nor rounded after, combinational.
 
-    ========== ========= =====================================================================
-    signal     direction meaning
-    ========== ========= =====================================================================
-    a          in        record of `addend_layout`, its significand one bit longer, of weight 2
-    b          in        record of `addend_layout`
-    first      in        take +0 for a
-    sum        out       record of `addend_layout`
-    ========== ========= =====================================================================
+    ============= ========= =====================================================================
+    signal        direction meaning
+    ============= ========= =====================================================================
+    a             in        record of `addend_layout`, its significand one bit longer, of weight 2
+    b             in        record of `addend_layout`
+    distance      in        b.field - a.field
+    first         in        take +0 for a
+    stochastic    in        the sum will be rounded stochastically, not to nearest even
+    next_field    in        field of the next b
+    sum           out       record of `sum_layout`
+    next_distance out       next_field - sum.field
+    ============= ========= =====================================================================
 
     Two ways side by side, each with one long shift. Far: the addend with the smaller exponent is shifted right, and
     the sum by one place at most. Near, where the addends have opposite signs and their exponents differ by one
@@ -225,29 +220,26 @@ class ChainAdder(Module):
     def __init__(self, config: AcceleratorConfig) -> None:
         shape = _Shape(config)
         frame, width = shape.frame, shape.frame + 1
-        self.a = a = Record(
-            [(name, bits + 1 if name == "significand" else bits) for name, bits in addend_layout(config)]
-        )
+        self.a = a = Record([(n, bits + 1 if n == "significand" else bits) for n, bits in addend_layout(config)])
         self.b = b = Record(addend_layout(config))
-        self.first = Signal()
-        self.sum = Record(addend_layout(config))
+        self.distance, self.next_distance = (Signal((shape.field_bits + 1, True)) for _ in range(2))
+        self.first, self.stochastic = Signal(), Signal()
+        self.next_field = Signal(shape.field_bits)
+        self.sum = Record(sum_layout(config))
 
         ###
 
         # Which addend leads, by how much.
-        distance, distance_back = (Signal((shape.field_bits + 1, True)) for _ in range(2))
-        b_leads, opposed, is_near = Signal(), Signal(), Signal()
+        distance, b_leads, opposed, is_near = self.distance, Signal(), Signal(), Signal()
         one_above, one_below = Signal(), Signal()
         field = Signal(shape.field_bits)
         self.comb += [
-            distance.eq(b.field - a.field),
-            distance_back.eq(a.field - b.field),
-            b_leads.eq(self.first | (distance >= 0)),
+            b_leads.eq(self.first | ~distance[-1]),
             opposed.eq(~self.first & (a.sign ^ b.sign)),
+            is_near.eq(opposed & ((distance[1:] == 0) | (~distance == 0))),
             # As far as the near way is concerned, which looks at nothing else.
             one_above.eq(distance[:2] == 1),
             one_below.eq(distance[:2] == 3),
-            is_near.eq(opposed & ((distance == 0) | (distance == 1) | (distance_back == 1))),
             field.eq(Mux(b_leads, b.field, a.field)),
         ]
 
@@ -256,32 +248,23 @@ class ChainAdder(Module):
         leading, trailing, aligned = (Signal(width) for _ in range(3))
         amount = Signal(shape.field_bits)
         beyond, sticky = Signal(), Signal()
-        total, far = Signal(width + 1), _kept(frame)
-        carried, lacking = Signal(), Signal()
-        field_above, field_below = _kept(shape.field_bits), _kept(shape.field_bits)
+        total = Signal(width + 1)
         self.comb += [
             If(b_leads, leading.eq(b.significand), trailing.eq(a.significand), amount.eq(distance)).Else(
-                leading.eq(a.significand), trailing.eq(b.significand), amount.eq(distance_back)
+                leading.eq(a.significand), trailing.eq(b.significand), amount.eq(-distance)
             ),
             beyond.eq((amount >> shift_bits) != 0),
             sticky.eq((trailing & (Replicate(beyond, width) | ~(ones << amount[:shift_bits]))) != 0),
             If(~self.first, aligned.eq(Mux(beyond, 0, trailing >> amount[:shift_bits]) | sticky)),
             # One adder: the first bit carries the one that negation needs.
             total.eq(Cat(1, leading) + Cat(opposed, aligned ^ Replicate(opposed, width))),
-            carried.eq(total[width]),
-            lacking.eq(opposed & (total[width - 1 :] == 0)),
-            If(carried, far.eq(total[2:] | total[1])).Elif(lacking, far.eq(Cat(0, total[1:]))).Else(far.eq(total[1:])),
-            field_above.eq(field + 1),
-            field_below.eq(field - 1),
         ]
 
         # Near. Of a subtraction without borrows, whose digits are 1, 0 and -1, a few digits tell the leading bit of
         # the difference, or the place above it (Schmookler and Nowka, 2001). The least exponent stops the shift too.
-        a_near, b_near, a_less_b, b_less_a, difference = (Signal(width) for _ in range(5))
+        a_near, b_near, a_less_b, b_less_a, difference, shifted = (Signal(width) for _ in range(6))
         plus, minus, below_plus, below_minus, empty_above, leads = (Signal(width) for _ in range(6))
-        negative, equal, again = Signal(), Signal(), Signal()
-        shifted, near = Signal(width), _kept(frame)
-        near_field, again_field = _kept(shape.field_bits), _kept(shape.field_bits)
+        negative, equal = Signal(), Signal()
         count, _ = _leading_zeros(self, leads)
         self.comb += [
             a_near.eq(Mux(one_above, a.significand >> 1, a.significand)),
@@ -301,27 +284,56 @@ class ChainAdder(Module):
                 | (Constant(1 << (width - 1), width) >> field)
             ),
             shifted.eq(difference << count),
-            near_field.eq(field_above - count),
-            again_field.eq(field - count),
-            again.eq(~shifted[width - 1] & (count != field)),
-            near.eq(Mux(again, shifted, shifted >> 1)),
         ]
 
+        # The significand is chosen last, so whatever depends on it is made for each choice.
+        ahead = Signal((shape.field_bits + 1, True))
+        self.comb += ahead.eq(self.next_field - field)
+        as_is = self._choice(config, total[1 : frame + 1], field, ahead)
+        carried = self._choice(config, Cat(total[1] | total[2], total[3:]), field + 1, ahead - 1)
+        lacking = self._choice(config, Cat(0, total[1:frame]), field - 1, ahead + 1)
+        exact = self._choice(config, shifted[1:], field + 1 - count, ahead - 1 + count)
+        one_less = self._choice(config, shifted[:frame], field - count, ahead + count)
+        nothing = self._choice(config, 0, 1, self.next_field - 1)
+        far, near, chosen = (self._choice(config) for _ in range(3))
         self.comb += [
-            If(
-                is_near,
-                self.sum.sign.eq(~equal & Mux(negative, b.sign, a.sign)),
-                self.sum.field.eq(Mux(equal, 1, Mux(again, again_field, near_field))),
-                self.sum.significand.eq(near),
-            ).Else(
-                self.sum.sign.eq(Mux(b_leads, b.sign, a.sign)),
-                self.sum.field.eq(Mux(carried, field_above, Mux(lacking, field_below, field))),
-                self.sum.significand.eq(far),
-            ),
+            If(total[width], far.eq(carried)).Elif(opposed & ~total[frame], far.eq(lacking)).Else(far.eq(as_is)),
+            If(equal, near.eq(nothing))
+            .Elif(~shifted[frame] & (count != field), near.eq(one_less))
+            .Else(near.eq(exact)),
+            If(is_near, chosen.eq(near)).Else(chosen.eq(far)),
+            *(getattr(self.sum, name).eq(getattr(chosen, name)) for name in ("field", "significand", "carry")),
+            self.next_distance.eq(chosen.distance),
             self.sum.nan.eq(b.nan | (~self.first & (a.nan | (a.infinity & b.infinity & opposed)))),
             self.sum.infinity.eq(b.infinity | (~self.first & a.infinity)),
-            If(b.infinity, self.sum.sign.eq(b.sign)).Elif(a.infinity & ~self.first, self.sum.sign.eq(a.sign)),
+            If(b.infinity, self.sum.sign.eq(b.sign))
+            .Elif(a.infinity & ~self.first, self.sum.sign.eq(a.sign))
+            .Elif(is_near, self.sum.sign.eq(~equal & Mux(negative, b.sign, a.sign)))
+            .Else(self.sum.sign.eq(Mux(b_leads, b.sign, a.sign))),
         ]
+
+    def _choice(self, config: AcceleratorConfig, *values: Signal) -> Record:
+        """A significand, its field and the distance from it to the next field, with the carry that goes with it."""
+        shape = _Shape(config)
+        layout = [
+            ("significand", shape.frame),
+            ("field", shape.field_bits),
+            ("distance", (shape.field_bits + 1, True)),
+            ("carry", 1),
+        ]
+        choice = Record(layout)
+        for name, _ in layout:
+            # Otherwise Yosys moves adders behind the last multiplexers, which halves the clock.
+            getattr(choice, name).attr.add(("keep", 1))
+        if values:
+            self.comb += [getattr(choice, name).eq(value) for (name, _), value in zip(layout, values, strict=False)]
+            rest = shape.frame - shape.precision
+            below = rest - shape.rest
+            uneven = choice.significand[rest] | ((choice.significand[:below] != 0) if below else 0)
+            self.comb += choice.carry.eq(
+                uneven & (~self.stochastic if config.stochastic else choice.significand[below])
+            )
+        return choice
 
 
 class ChainAccumulator(Module):
@@ -344,7 +356,7 @@ class ChainAccumulator(Module):
     exponents are compared. random and stochastic exist where the configuration is stochastic.
     """
 
-    LATENCY = 2
+    LATENCY = timing.CHAIN_ACCUMULATOR
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.product = product = Record(product_layout(config.form))
@@ -354,20 +366,23 @@ class ChainAccumulator(Module):
 
         ###
 
-        addend = Record(addend_layout(config), reset_less=True)
+        following, addend = Record(addend_layout(config)), Record(addend_layout(config), reset_less=True)
         step, first = Signal(), Signal()
         self.submodules.placed = placed = ChainProduct(config)
-        self.comb += placed.product.eq(product)
-        self.sync += [
-            addend.eq(placed.addend),
+        self.comb += [
+            placed.product.eq(product),
+            following.eq(placed.addend),
             # +0 makes +0 of -0.
-            If(self.first & product.zero, addend.sign.eq(0)),
-            If(~self.enable, addend.raw_bits().eq(0), addend.field.eq(1)),
+            If(self.first & product.zero, following.sign.eq(0)),
+            If(~self.enable, following.raw_bits().eq(0), following.field.eq(1)),
+        ]
+        self.sync += [
+            addend.eq(following),
             step.eq(self.step & (self.enable | self.first)),
             first.eq(self.first),
         ]
 
-        total = Record(addend_layout(config), reset_less=True)
+        total = Record(sum_layout(config), reset_less=True)
         self.submodules.rounder = rounder = ChainRounder(config)
         self.submodules.adder = adder = ChainAdder(config)
         self.words = [rounder.code]
@@ -380,12 +395,17 @@ class ChainAccumulator(Module):
             adder.a.nan.eq(rounder.nan),
             adder.b.eq(addend),
             adder.first.eq(first),
+            adder.next_field.eq(following.field),
         ]
         self.sync += If(step, total.eq(adder.sum))
+        if config.chain_format.style == "finite":
+            self.comb += adder.distance.eq(addend.field - rounder.field)  # what saturates has another field
+        else:
+            distance = Signal.like(adder.distance)
+            self.comb += adder.distance.eq(distance)
+            self.sync += distance.eq(Mux(step, adder.next_distance, following.field - total.field))
         if config.stochastic:
             self.random, self.stochastic = Signal(RANDOM_BITS), Signal()
-            self.sync += If(
-                step,
-                rounder.stochastic.eq(self.stochastic),
-                If(self.stochastic, rounder.random.eq(self.random)),
-            )
+            below_half = (1 << (RANDOM_BITS - 1)) - 1
+            self.comb += adder.stochastic.eq(self.stochastic)
+            self.sync += If(step, rounder.random.eq(Mux(self.stochastic, self.random, below_half)))

@@ -6,6 +6,7 @@ from accel_rtl.bits import index_bits
 from accel_rtl.config import LIMB_BITS, AcceleratorConfig
 from accel_rtl.decode import operand_layout
 from accel_rtl.multiply import product_layout
+from pyhost import timing
 
 __all__ = ["ExactAccumulator", "SpecialFlags"]
 
@@ -32,7 +33,7 @@ class ExactAccumulator(Module):
     LATENCY cycles lie between the product and the sum.
     """
 
-    LATENCY = 1
+    LATENCY = timing.EXACT_ACCUMULATOR
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.product = product = Record(product_layout(config.form))
