@@ -30,21 +30,26 @@ DATA_BYTES = 1 << 19
 SEED = 20261124
 CONFIGS = {
     "8x8_exact": AcceleratorConfig(rows=8, columns=8, operand_formats=("e4m3fn", "e5m10")),
-    "4x4_chain": AcceleratorConfig(
-        rows=4, columns=4, operand_formats=("e5m10", "e4m3fn"), accumulator="e8m23", result_formats=("e8m23",), depth=64
+    "2x4_chain": AcceleratorConfig(
+        rows=2, columns=4, operand_formats=("e4m3fn", "e5m10"), accumulator="e5m10", depth=64, stochastic=False
     ),
-    "8x4_narrow": AcceleratorConfig(
-        rows=8, columns=4, operand_formats=("e5m10", "e4m3fn"), result_formats=("e8m23",), depth=32, port_bits=64
-    ),
-    "3x5_ragged": AcceleratorConfig(
-        rows=3, columns=5, operand_formats=("e8m23", "e5m2"), accumulator="e5m10", depth=32, stochastic=False
+    "3x5_narrow": AcceleratorConfig(
+        rows=3,
+        columns=5,
+        operand_formats=("e4m3fn",),
+        result_formats=("e8m23",),
+        depth=32,
+        port_bits=64,
+        stochastic=False,
     ),
 }
+WIDE = "8x8_exact"
 
 
 @cache
 def _device(name: str) -> Device:
-    return Device(CONFIGS[name], DATA_BYTES + RESERVED)
+    """What takes longer to compile than to run is not optimised."""
+    return Device(CONFIGS[name], DATA_BYTES + RESERVED, "-O1" if name == WIDE else "-O0")
 
 
 def _struct(*fields: str | tuple) -> np.dtype:
@@ -124,28 +129,28 @@ def _product(m, n, k, transpose="NN", *, a="e4m3fn", d="e5m10", name="d", **rest
 @pytest.mark.parametrize("transpose", ["NN", "NT", "TN", "TT"])
 @pytest.mark.parametrize("shape", [(64, 64, 64), (256, 256, 256), (65, 67, 129)])
 def test_products(shape, transpose):
-    _check("8x8_exact", _product(*shape, transpose))
+    _check(WIDE, _product(*shape, transpose))
 
 
 @pytest.mark.parametrize("shape", [(64, 64, 64), (256, 256, 256)])
 def test_products_of_two_bytes(shape):
-    _check("8x8_exact", _product(*shape, a="e5m10"))
+    _check(WIDE, _product(*shape, a="e5m10"))
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (8, 8, 1), (9, 1, 2000), (24, 40, 1025), (16, 24, 3000)])
 def test_products_of_extreme_shapes(shape):
-    _check("8x8_exact", _product(*shape))
+    _check(WIDE, _product(*shape))
 
 
 def test_resident_operands():
     product = _product(64, 64, 64)
-    _, resident = _check("8x8_exact", product, replace(product, a_resident=True, b_resident=True))
+    _, resident = _check(WIDE, product, replace(product, a_resident=True, b_resident=True))
     assert resident.dma_beats < 600, "descriptor and D alone"
 
 
 @pytest.mark.parametrize("size", [64, 8])
 def test_a_queue_of_products(size):
-    _check("8x8_exact", *(_product(size, size, size, name=f"d{number}") for number in range(32)))
+    _check(WIDE, *(_product(size, size, size, name=f"d{number}") for number in range(32)))
 
 
 def test_products_that_wait_for_each_other():
@@ -153,7 +158,7 @@ def test_products_that_wait_for_each_other():
     products = [_product(16, 16, 16, name="d0")]
     for number in range(1, 6):
         products.append(_product(16, 16, 16, name=f"d{number}", addend=products[-1].d))
-    _check("8x8_exact", *products)
+    _check(WIDE, *products)
 
 
 @pytest.mark.parametrize("direction", ["forward", "weight_gradient", "input_gradient"])
@@ -164,7 +169,7 @@ def test_convolutions(direction):
     shapes = {"x": (4, 16, 16, 16), "w": (3, 3, 16, 32), "y": (4, 16, 16, 32)}
     names = {"forward": "xwy", "weight_gradient": "xyw", "input_gradient": "ywx"}[direction]
     tensors = [Tensor(x, shapes[x], result if index == 2 else operands) for index, x in enumerate(names)]
-    _check("8x8_exact", *getattr(convolution, direction)(*tensors))
+    _check(WIDE, *getattr(convolution, direction)(*tensors))
 
 
 class _Jobs:
@@ -242,7 +247,7 @@ class _Jobs:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_random_jobs(name):
-    for seed in range(SEED, SEED + 50):
+    for seed in range(SEED, SEED + 67):
         print(f"seed {seed}")
         jobs = _Jobs(np.random.default_rng(seed), CONFIGS[name])
         queue = jobs.queue()
