@@ -12,6 +12,27 @@ COMMAND = 1
 SRAM_READ = 1
 """A command to read static RAM -> the data."""
 
+SDRAM_READ = 12
+"""A command to read SDRAM, from an open row -> the data: LiteDRAM's queue, the chip, and the way back."""
+
+SDRAM_PAGE_WORDS, SDRAM_BANKS = 128, 8
+"""Words of a row of a bank; the next ones are in the next bank."""
+
+SDRAM_BANK = 4
+"""The queue of another bank has to be empty before a command."""
+
+SDRAM_ACTIVATE = 5
+"""A row is opened."""
+
+SDRAM_ROW = 9
+"""A row is closed and another one opened."""
+
+SDRAM_TURN = 16
+"""From reads to a write and back to reads."""
+
+SDRAM_REFRESH_PERIOD, SDRAM_REFRESH = 782, 45
+"""Cycles from one refresh to the next (7.8 us at 100 MHz), and those that it takes."""
+
 ARRIVAL = 1
 """A word's data comes, or a beat without a word is made -> it is written to its scratchpad or pad."""
 

@@ -19,7 +19,7 @@ from pyhost.golden.cycles import predict
 from pyhost.golden.gemm import Accumulator, Chain, Exact
 from pyhost.job import Buildable, GemmJob
 from pyhost.plan.calls import Plan
-from pyhost.plan.tensors import Placement, place
+from pyhost.plan.tensors import place
 from pyhost.profile.result import Seconds
 from pyhost.targets.base import Limit
 from pyhost.targets.elf import ElfImage
@@ -111,7 +111,8 @@ def launch(
         "numpy": version("numpy"),
     }
     if target == "golden":
-        session = Session(plan, Reference(plan, accumulator), accumulator=accumulator, elements=0)
+        reference, predictions = Reference(plan, accumulator), _predictions(job, plan, stall)
+        session = Session(plan, reference, accumulator=accumulator, elements=0, predictions=predictions)
         return Launched(session, None, None, environment)
     if target != "verilator":
         raise JobError(f'no target "{target}"; allowed are {", ".join(TARGETS)}')
@@ -119,7 +120,7 @@ def launch(
     if job.golden_only:
         field, format_ = next(iter(job.golden_only.items()))
         raise JobError(f"{field}: hardware and firmware do not compute in {format_}: run with --target golden")
-    placement = place(plan.tensors, MAIN_RAM, MAIN_RAM + job.soc.main_ram)  # what cannot fit is not worth a build
+    place(plan.tensors, MAIN_RAM, MAIN_RAM + job.soc.main_ram)  # what cannot fit is not worth a build
     started = time.perf_counter()
     soc = build_soc(hardware_of(job), progress)
     image = ElfImage(build_firmware(soc, toolchain, progress))
@@ -138,7 +139,7 @@ def launch(
             entered=_Narrator(plan, progress),
         )
         progress("simulating")
-        predictions = _predictions(job, plan, placement, stall)
+        predictions = _predictions(job, plan, stall)
         session = Session(plan, machine, accumulator=accumulator, elements=elements, predictions=predictions)
     except BaseException:
         simulation.close()
@@ -151,15 +152,18 @@ def launch(
     return Launched(session, built - started, time.perf_counter() - built, environment)
 
 
-def _predictions(job: Buildable, plan: Plan, placement: Placement, stall: float) -> tuple[int | None, ...]:
-    """What the accelerator will count for each kernel, in cycles; None where it does not run, or memory makes it wait.
+def _predictions(job: Buildable, plan: Plan, stall: float) -> tuple[int | None, ...]:
+    """What the accelerator counts for each kernel, in cycles; None where it does not run, or is stalled at random.
 
-    Where the tensors lie matters only within a word of memory, so any `placement` will do.
+    Tensors are where they would be without firmware: what matters is their place in a word, and somewhat in a row of
+    SDRAM.
     """
-    accelerator = hardware_of(job).accelerator
-    if accelerator is None or job.soc.memory != "sram" or stall:
+    hardware = hardware_of(job)
+    if hardware.accelerator is None or job.golden_only or stall:
         return (None,) * len(plan.kernels)
-    return tuple(p.cycles if p else None for p in predict(plan.kernels, accelerator, placement))
+    placement = place(plan.tensors, MAIN_RAM, 1 << 32)
+    predictions = predict(plan.kernels, hardware.accelerator, placement, hardware.memory)
+    return tuple(None if prediction is None else prediction.cycles for prediction in predictions)
 
 
 class _Narrator:

@@ -36,13 +36,16 @@ class Prediction:
     dma_beats: int
 
 
-def predict(kernels: Sequence[Kernel], accelerator: Accelerator, placement: Placement) -> tuple[Prediction | None, ...]:
+def predict(
+    kernels: Sequence[Kernel], accelerator: Accelerator, placement: Placement, memory: str = "sram"
+) -> tuple[Prediction | None, ...]:
     """What the accelerator counts in each of `kernels`; None for those that are no matrix products.
 
-    Products that follow each other wait in the queue together, each before the accelerator asks for it. Memory answers
-    each command, and nobody else keeps it busy.
+    Products that follow each other wait in the queue together, each before the accelerator asks for it. memory: "sram",
+    where the counters are predicted exactly, or "sdram", where they are approximations: only reads wait for it. Nobody
+    else keeps it busy.
     """
-    sizes = Sizes.of(accelerator)
+    sizes = Sizes.of(accelerator, memory)
     products = [kernel.call for kernel in kernels if isinstance(kernel.call, Gemm)]
     queue = _Queue(sizes, sum(_most_writes(call, sizes) for call in products))
     jobs: list[_Job | None] = []
@@ -151,9 +154,9 @@ class _Queue:
 
     def _fetch(self, cycle: int) -> int:
         """When the descriptor that leaves the queue in `cycle` has been read and checked."""
-        for _ in range(DESCRIPTOR_BYTES // self._sizes.port_bytes):
-            cycle = read(self._machine, cycle + 1)
-        return cycle + timing.COMMAND + timing.SRAM_READ + timing.CHECK
+        for word in range(DESCRIPTOR_BYTES // self._sizes.port_bytes):
+            cycle = read(self._machine, self._sizes.memory, cycle + 1, word)
+        return int(self._state["data"]) + timing.CHECK
 
     def _key(self, call: Gemm) -> int:
         """Cycles until the hash of stochastic rounding has the job's key."""

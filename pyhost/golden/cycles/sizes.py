@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 from pyhost import timing
 from pyhost.formats import parse_format
 
-__all__ = ["Accelerator", "Sizes"]
+__all__ = ["Accelerator", "Memory", "Sizes"]
 
 ROUNDERS_LIMIT = 8
 
@@ -29,12 +29,47 @@ class Accelerator(Protocol):
     def port_bits(self) -> int: ...
 
 
+class Memory(NamedTuple):
+    """What main memory costs, in cycles; see `pyhost.timing`.
+
+    read: from command to data. bank, activate, row: another bank, its first row, another row of a bank. turn: a write
+    between reads. refresh: every `period`. A row has `page_words` words.
+    """
+
+    read: int
+    bank: int
+    activate: int
+    row: int
+    turn: int
+    refresh: int
+    period: int
+    page_words: int
+
+    @classmethod
+    def of(cls, name: str) -> "Memory":
+        """That of `soc.config.SocConfig.memory`."""
+        if name == "sram":
+            return cls(
+                timing.SRAM_READ, bank=0, activate=0, row=0, turn=0, refresh=0, period=1 << 62, page_words=1 << 62
+            )
+        return cls(
+            timing.SDRAM_READ,
+            bank=timing.SDRAM_BANK,
+            activate=timing.SDRAM_ACTIVATE,
+            row=timing.SDRAM_ROW,
+            turn=timing.SDRAM_TURN,
+            refresh=timing.SDRAM_REFRESH,
+            period=timing.SDRAM_REFRESH_PERIOD,
+            page_words=timing.SDRAM_PAGE_WORDS,
+        )
+
+
 class Sizes(NamedTuple):
     """What follows from an accelerator's configuration.
 
     rows, columns: of a tile. high, wide: lanes of a panel of A and of B. depth: steps of a scratchpad. port_bytes: of
     a memory word. rounders: elements written back in a cycle. array: cycles from codes to sums. store: cycles from
-    the results of a group to its word.
+    the results of a group to its word. memory: what its port leads to.
     """
 
     rows: int
@@ -46,9 +81,10 @@ class Sizes(NamedTuple):
     rounders: int
     array: int
     store: int
+    memory: Memory
 
     @classmethod
-    def of(cls, accelerator: Accelerator) -> "Sizes":
+    def of(cls, accelerator: Accelerator, memory: str = "sram") -> "Sizes":
         """The sizes of `accelerator`, as `accel_rtl.AcceleratorConfig` and the blocks derive them."""
         rows, columns, port_bytes = accelerator.rows, accelerator.columns, accelerator.port_bits // 8
         operands = [parse_format(name).dtype.itemsize for name in accelerator.operand_formats]
@@ -69,4 +105,5 @@ class Sizes(NamedTuple):
             rounders=max(count for count in range(1, most + 1) if columns % count == 0),
             array=timing.DECODER + (timing.EXACT_ACCUMULATOR if exact else timing.CHAIN_ACCUMULATOR),
             store=timing.PICK + lane + timing.WORD,
+            memory=Memory.of(memory),
         )

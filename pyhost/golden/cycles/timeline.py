@@ -39,6 +39,8 @@ STATE = np.dtype(
             # the last beat was cut from it, when its word was asked for, and when its slots were written.
             *("look", "walked", "located", "cut", "asked", "kept"),
             *("beats", "reads"),  # how many there were
+            # The memory port: when it takes the next command, and when the data of the last one come.
+            *("free", "data", "refreshes"),
             # The issuer: when it can take the next step, and the cycles that it waited.
             *("step", "wait_a", "wait_b"),
             # The store: when the results before are taken; when all words have left it.
@@ -61,6 +63,7 @@ class Machine(NamedTuple):
     claims: NDArray[np.int64]  # of the pads of C, addend and mask: tiles ever claimed
     free_pads: NDArray[np.int64]  # [pad, tile modulo 2]: the same for each half of the pads
     writes: NDArray[np.int64]  # when words were written
+    pages: NDArray[np.int64]  # the rows that are open in SDRAM's banks, and behind them the bank of the last read
 
     @classmethod
     def of(cls, depth: int, writes: int) -> "Machine":
@@ -74,18 +77,39 @@ class Machine(NamedTuple):
             np.zeros(5, np.int64),
             np.zeros((5, 2), np.int64),
             np.zeros(writes, np.int64),
+            np.full(timing.SDRAM_BANKS + 1, -1),
         )
 
 
 @kernel
-def read(machine: Any, cycle: Any) -> Any:
-    """When a word that is asked for from `cycle` on is read: writes go first. Reads come in order."""
+def read(machine: Any, memory: Any, cycle: Any, word: Any) -> Any:
+    """When `word`, which is asked for from `cycle` on, is taken: writes go first. Its data come at `state.data`.
+
+    Reads come in order. What memory needs before it reads keeps the command on the port.
+    """
     state = machine.state[0]
+    cycle = max(cycle, state.free)
+    held = 0
     while state.passed < state.writes and machine.writes[state.passed] <= cycle:
         if machine.writes[state.passed] == cycle:
             cycle += 1
         state.passed += 1
+        held = memory.turn
+    page = word // memory.page_words
+    bank = page % timing.SDRAM_BANKS
+    if machine.pages[bank] < 0:
+        held += memory.activate
+    elif machine.pages[bank] != page:
+        held += memory.row
+    elif machine.pages[timing.SDRAM_BANKS] != bank:
+        held += memory.bank
+    machine.pages[bank], machine.pages[timing.SDRAM_BANKS] = page, bank
+    if cycle // memory.period != state.refreshes:
+        held += memory.refresh
+        state.refreshes = cycle // memory.period
     state.reads += 1
+    state.free = cycle + 1 + held
+    state.data = cycle + timing.COMMAND + held + memory.read
     return cycle
 
 
@@ -136,8 +160,8 @@ def _fill(machine: Any, window: Any, sizes: Any, major: Any, lines: Any, minor: 
                 state.asked = max(cut + 1, machine.kept[slot] + 1)
                 state.kept += 1
                 if max(inside_first, place) < min(inside_end, behind):
-                    state.asked = read(machine, state.asked)
-                    state.kept = max(state.kept, state.asked + timing.COMMAND + timing.SRAM_READ + timing.ARRIVAL)
+                    state.asked = read(machine, sizes.memory, state.asked, word)
+                    state.kept = max(state.kept, state.data + timing.ARRIVAL)
                 else:
                     state.kept = max(state.kept, state.asked + timing.ARRIVAL)
                 machine.kept[slot] = state.kept
