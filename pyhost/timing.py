@@ -12,6 +12,9 @@ COMMAND = 1
 SRAM_READ = 1
 """A command to read static RAM -> the data."""
 
+WRITES_QUEUED = 4
+"""Writes whose command was accepted before their data, at most."""
+
 SDRAM_READ = 12
 """A command to read SDRAM, from an open row -> the data: LiteDRAM's queue, the chip, and the way back."""
 
@@ -19,18 +22,18 @@ SDRAM_PAGE_WORDS, SDRAM_BANKS = 128, 8
 """Words of a row of a bank; the next ones are in the next bank."""
 
 SDRAM_BANK = 4
-"""The queue of another bank has to be empty before a command."""
+"""A command -> one for another bank: the queue of the first has to be empty."""
 
 SDRAM_ACTIVATE = 5
 """A row is opened."""
 
-SDRAM_ROW = 9
+SDRAM_ROW = 7
 """A row is closed and another one opened."""
 
-SDRAM_TURN = 16
-"""From reads to a write and back to reads."""
+SDRAM_TO_WRITE, SDRAM_TO_READ = 9, 6
+"""Between a read and a write, and back."""
 
-SDRAM_REFRESH_PERIOD, SDRAM_REFRESH = 782, 45
+SDRAM_REFRESH_PERIOD, SDRAM_REFRESH = 782, 40
 """Cycles from one refresh to the next (7.8 us at 100 MHz), and those that it takes."""
 
 ARRIVAL = 1

@@ -3,7 +3,7 @@
 Not the bits (`pyhost.golden.gemm` has them), but when: cycles, waits and traffic, as the accelerator's counters say.
 """
 
-from pyhost.golden.cycles.predict import Prediction, predict
+from pyhost.golden.cycles.jobs import Prediction, predict
 from pyhost.golden.cycles.sizes import Accelerator, Sizes
 
 __all__ = ["Accelerator", "Prediction", "Sizes", "predict"]

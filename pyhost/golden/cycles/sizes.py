@@ -32,35 +32,49 @@ class Accelerator(Protocol):
 class Memory(NamedTuple):
     """What main memory costs, in cycles; see `pyhost.timing`.
 
-    read: from command to data. bank, activate, row: another bank, its first row, another row of a bank. turn: a write
-    between reads. refresh: every `period`. A row has `page_words` words.
+    read: from command to data. bank: from a command to one for another bank. activate, row: the first row of a bank,
+    another row. to_write, to_read: after commands of the other kind. refresh: every `period`.
+    A row has `page_words`. burst: writes in a row while a read waits.
     """
 
     read: int
     bank: int
     activate: int
     row: int
-    turn: int
+    to_write: int
+    to_read: int
     refresh: int
     period: int
     page_words: int
+    burst: int
 
     @classmethod
     def of(cls, name: str) -> "Memory":
         """That of `soc.config.SocConfig.memory`."""
         if name == "sram":
             return cls(
-                timing.SRAM_READ, bank=0, activate=0, row=0, turn=0, refresh=0, period=1 << 62, page_words=1 << 62
+                timing.SRAM_READ,
+                bank=0,
+                activate=0,
+                row=0,
+                to_write=0,
+                to_read=0,
+                refresh=0,
+                period=1 << 62,
+                page_words=1 << 62,
+                burst=1 << 62,
             )
         return cls(
             timing.SDRAM_READ,
             bank=timing.SDRAM_BANK,
             activate=timing.SDRAM_ACTIVATE,
             row=timing.SDRAM_ROW,
-            turn=timing.SDRAM_TURN,
+            to_write=timing.SDRAM_TO_WRITE,
+            to_read=timing.SDRAM_TO_READ,
             refresh=timing.SDRAM_REFRESH,
             period=timing.SDRAM_REFRESH_PERIOD,
             page_words=timing.SDRAM_PAGE_WORDS,
+            burst=timing.WRITES_QUEUED,
         )
 
 

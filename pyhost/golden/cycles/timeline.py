@@ -39,8 +39,9 @@ STATE = np.dtype(
             # the last beat was cut from it, when its word was asked for, and when its slots were written.
             *("look", "walked", "located", "cut", "asked", "kept"),
             *("beats", "reads"),  # how many there were
-            # The memory port: when it takes the next command, and when the data of the last one come.
-            *("free", "data", "refreshes"),
+            # The memory port: when the last command went to the chip, when the next is taken, when a read's data come;
+            # the bank, the direction, and the refreshes so far.
+            *("issued", "free", "data", "bank", "writing", "refreshes"),
             # The issuer: when it can take the next step, and the cycles that it waited.
             *("step", "wait_a", "wait_b"),
             # The store: when the results before are taken; when all words have left it.
@@ -62,8 +63,9 @@ class Machine(NamedTuple):
     free: NDArray[np.int64]  # for each step of the rings: when what was there last was no longer needed
     claims: NDArray[np.int64]  # of the pads of C, addend and mask: tiles ever claimed
     free_pads: NDArray[np.int64]  # [pad, tile modulo 2]: the same for each half of the pads
-    writes: NDArray[np.int64]  # when words were written
-    pages: NDArray[np.int64]  # the rows that are open in SDRAM's banks, and behind them the bank of the last read
+    writes: NDArray[np.int64]  # when words to be written were there
+    written: NDArray[np.int64]  # and which
+    pages: NDArray[np.int64]  # the row, counted over all banks, that is open in each bank of SDRAM
 
     @classmethod
     def of(cls, depth: int, writes: int) -> "Machine":
@@ -77,40 +79,65 @@ class Machine(NamedTuple):
             np.zeros(5, np.int64),
             np.zeros((5, 2), np.int64),
             np.zeros(writes, np.int64),
-            np.full(timing.SDRAM_BANKS + 1, -1),
+            np.zeros(writes, np.int64),
+            np.full(timing.SDRAM_BANKS, -1),
         )
 
 
 @kernel
-def read(machine: Any, memory: Any, cycle: Any, word: Any) -> Any:
-    """When `word`, which is asked for from `cycle` on, is taken: writes go first. Its data come at `state.data`.
+def _command(machine: Any, memory: Any, cycle: Any, word: Any, is_write: Any) -> Any:
+    """When the port takes a command for `word` that is there in `cycle`; it goes to the chip in `state.issued`.
 
-    Reads come in order. What memory needs before it reads keeps the command on the port.
+    Commands keep their order, so what one of them waits for delays the next.
     """
     state = machine.state[0]
     cycle = max(cycle, state.free)
-    held = 0
-    while state.passed < state.writes and machine.writes[state.passed] <= cycle:
-        if machine.writes[state.passed] == cycle:
-            cycle += 1
-        state.passed += 1
-        held = memory.turn
+    issued = cycle
     page = word // memory.page_words
     bank = page % timing.SDRAM_BANKS
+    if bank != state.bank:
+        issued = max(issued, state.issued + memory.bank)
     if machine.pages[bank] < 0:
-        held += memory.activate
+        issued += memory.activate
     elif machine.pages[bank] != page:
-        held += memory.row
-    elif machine.pages[timing.SDRAM_BANKS] != bank:
-        held += memory.bank
-    machine.pages[bank], machine.pages[timing.SDRAM_BANKS] = page, bank
-    if cycle // memory.period != state.refreshes:
-        held += memory.refresh
-        state.refreshes = cycle // memory.period
-    state.reads += 1
-    state.free = cycle + 1 + held
-    state.data = cycle + timing.COMMAND + held + memory.read
+        issued += memory.row
+    if is_write != state.writing:
+        issued += memory.to_write if is_write else memory.to_read
+    if issued // memory.period != state.refreshes:
+        issued += memory.refresh
+    machine.pages[bank], state.bank, state.writing = page, bank, is_write
+    state.refreshes = issued // memory.period
+    state.issued = issued
+    state.free = issued + 1
     return cycle
+
+
+@kernel
+def read(machine: Any, memory: Any, cycle: Any, word: Any) -> Any:
+    """When the port takes a read of `word` that is asked for from `cycle` on; its data come in `state.data`.
+
+    Writes go first: all that there are until then are known.
+    """
+    state = machine.state[0]
+    ahead = 0
+    while (
+        state.passed < state.writes and machine.writes[state.passed] <= max(cycle, state.free) and ahead < memory.burst
+    ):
+        taken = _command(machine, memory, machine.writes[state.passed], machine.written[state.passed], True)
+        ahead += taken >= cycle
+        state.passed += 1
+    cycle = _command(machine, memory, cycle, word, False)
+    state.data = state.issued + timing.COMMAND + memory.read
+    state.reads += 1
+    return cycle
+
+
+@kernel
+def write(machine: Any, cycle: Any, word: Any) -> None:
+    """The next word to be written is there in `cycle`."""
+    state = machine.state[0]
+    machine.writes[state.writes], machine.written[state.writes] = cycle, word
+    state.writes += 1
 
 
 @kernel
@@ -206,14 +233,6 @@ def _release_pad(machine: Any, operand: Any, cycle: Any) -> None:
 
 
 @kernel
-def write(machine: Any, cycle: Any) -> None:
-    """A word is handed to the memory port in `cycle`. Writes come in order."""
-    state = machine.state[0]
-    machine.writes[state.writes] = cycle
-    state.writes += 1
-
-
-@kernel
 def _store(machine: Any, d: Any, sizes: Any, chunk: Any, cycle: Any) -> None:
     """The write-back of a tile that begins in `cycle`: a group of `rounders` elements a cycle, row by row.
 
@@ -229,11 +248,11 @@ def _store(machine: Any, d: Any, sizes: Any, chunk: Any, cycle: Any) -> None:
             behind = start % sizes.port_bytes + min(group_bytes, end - start)
             state.taken = cycle
             if behind >= sizes.port_bytes or start + group_bytes >= end:
-                write(machine, cycle + sizes.store)
+                write(machine, cycle + sizes.store, start // sizes.port_bytes)
                 state.words += 1
             cycle += 1
         if behind > sizes.port_bytes:
-            write(machine, cycle + sizes.store)
+            write(machine, cycle + sizes.store, (end - 1) // sizes.port_bytes)
             state.words += 1
             cycle += 1
     state.stored = machine.writes[state.writes - 1] + 1

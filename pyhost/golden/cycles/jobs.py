@@ -169,9 +169,9 @@ class _Queue:
         """The job's counters stop; its record is written when all else is."""
         job.closed = cycle
         cycle = max(cycle + 1, job.drained)
-        for _ in range(RECORD_BYTES // self._sizes.port_bytes):
+        for word in range(RECORD_BYTES // self._sizes.port_bytes):
             cycle += 1
-            write(self._machine, cycle)
+            write(self._machine, cycle, word)
         job.ended = cycle + timing.SETTLED
 
 
