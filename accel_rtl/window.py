@@ -372,7 +372,10 @@ class WindowWalker(Module):
             """Bytes of the word before `place`."""
             result = Signal(width)
             further = place[byte_bits:] != 0 if len(place) > byte_bits else 0
-            self.comb += result.eq(Cat(*(further | (place[:byte_bits] > byte) for byte in range(width))))
+            largest = (1 << byte_bits) - 1
+            self.comb += result.eq(
+                Cat(*(further | (place[:byte_bits] > byte if byte < largest else 0) for byte in range(width)))
+            )
             return result
 
         def onwards(place: Signal) -> Mux:

@@ -32,10 +32,10 @@ void low() {
 } // namespace
 
 struct Outcome {
-    uint64_t cycles;        // that the clock was enabled
-    uint32_t timed_out;     // the jobs did not end
-    uint32_t broken;        // rules of the memory port: 1 address, 2 data before its command, 4 something left
-    uint32_t completed;     // registers at the end
+    uint64_t cycles;    // that the clock was enabled
+    uint32_t timed_out; // the jobs did not end
+    uint32_t broken;    // rules of the memory port: 1 address, 2 data before its command, 4 something left
+    uint32_t completed; // registers at the end
     uint32_t status;
     uint32_t error;
 };
@@ -50,8 +50,8 @@ extern "C" __attribute__((visibility("default"))) void reset() {
     dut.sys_rst = dut.accelerator_rst = 0;
 }
 
-// Submits `count` descriptors, each as soon as the queue has room (or all at once if `overrun`), and waits until `ends` more
-// jobs have ended; at most `limit` cycles.
+// Submits `count` descriptors, each as soon as the queue has room (or all at once if `overrun`), and waits until `ends`
+// more jobs have ended; at most `limit` cycles.
 extern "C" __attribute__((visibility("default"))) void run_jobs(const uint32_t *descriptors, uint32_t count,
                                                                 uint32_t ends, uint8_t *memory, uint64_t words,
                                                                 uint64_t seed, uint32_t stall, uint64_t limit,
