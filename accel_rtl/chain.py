@@ -401,9 +401,10 @@ class ChainAccumulator(Module):
         if config.chain_format.style == "finite":
             self.comb += adder.distance.eq(addend.field - rounder.field)  # what saturates has another field
         else:
-            distance = Signal.like(adder.distance)
-            self.comb += adder.distance.eq(distance)
-            self.sync += distance.eq(Mux(step, adder.next_distance, following.field - total.field))
+            # A signal of its own: within a choice LiteX would print the difference as an unsigned number.
+            distance, waited = Signal.like(adder.distance), Signal.like(adder.distance)
+            self.comb += [adder.distance.eq(distance), waited.eq(following.field - total.field)]
+            self.sync += distance.eq(Mux(step, adder.next_distance, waited))
         if config.stochastic:
             self.random, self.stochastic = Signal(RANDOM_BITS), Signal()
             below_half = (1 << (RANDOM_BITS - 1)) - 1

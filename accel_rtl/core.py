@@ -2,8 +2,9 @@
 
 from migen import FSM, Array, Cat, If, Module, Mux, NextState, NextValue, Record, ResetInserter, Signal
 
-from accel_rtl.array import OuterProductArray
+from accel_rtl.array import OuterProductArray, is_random
 from accel_rtl.bits import index_bits
+from accel_rtl.chain_random import ChainRandom
 from accel_rtl.config import AcceleratorConfig
 from accel_rtl.issuer import StepIssuer
 from accel_rtl.job import JobReader, job_layout
@@ -260,6 +261,19 @@ class Core(Module):
             If(self.ended, closing.eq(0)),
             If(close, closing.eq(1), closing_error.eq(issued.error), closing_record.eq(issued.record)),
         ]
+        if is_random(config):
+            self.submodules.random = random = self._renewed(ChainRandom(config))
+            self.comb += [
+                random.key.eq(reader.job.chain_random_key),
+                random.take.eq(take),
+                *(getattr(random, name).eq(getattr(issuer, name)) for name in ("step", "product", "tile_ends")),
+                random.row.eq(issuer.walk.row),
+                random.column.eq(issuer.walk.column),
+                self.array.chain_random_bits.eq(issued.chain_random_bits),
+                *(target.eq(word) for target, word in zip(self.array.row_words, random.row_words, strict=True)),
+                *(target.eq(word) for target, word in zip(self.array.column_words, random.column_words, strict=True)),
+                self.array.depth_word.eq(random.depth_word),
+            ]
         counted = self._count(close)
 
         # The end: when everything is written, the record; when that is, the job counts as completed.
