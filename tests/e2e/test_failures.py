@@ -39,9 +39,9 @@ def no_remnants(directory):
 
 
 def test_a_trap_is_reported_with_function_and_kernel(small_job, monkeypatch, tmp_path):
-    monkeypatch.setattr(launch, "VerilatorTarget", patched_target("kernel_relu", ILLEGAL_INSTRUCTION))
+    monkeypatch.setattr(launch, "VerilatorTarget", patched_target("kernel_sgd", ILLEGAL_INSTRUCTION))
     with pytest.raises(
-        TargetError, match=r"illegal instruction at kernel_relu \(relu.c:\d+\).*is relu1.forward"
+        TargetError, match=r"illegal instruction at kernel_sgd \(sgd.c:\d+\).*is conv1.weight.update"
     ) as error:
         run(small_job, runs_dir=tmp_path / "runs")
     assert "\n" not in str(error.value)
@@ -65,7 +65,7 @@ def test_firmware_that_does_not_start(small_job, monkeypatch):
 
 
 def test_tensors_that_do_not_fit_the_memory():
-    job = Job().with_changes({"network.batch": 512})
+    job = Job().with_changes({"network.batch": 512, "soc.main_ram": "1 MiB"})
     with pytest.raises(JobError, match=r"bytes of main memory.*make them smaller or main memory larger.*soc.main_ram"):
         run(job, runs_dir=None)
 
