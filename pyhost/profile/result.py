@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "SCHEMA",
     "AcceleratorCounters",
+    "Energy",
+    "EnergyPart",
     "KernelResult",
     "Mismatch",
     "Number",
@@ -95,6 +97,9 @@ class KernelResult:
     instructions: int | None = None
     accelerator: AcceleratorCounters | None = None
     energy_pj: Mapping[str, float] | None = None
+    """By the names of `Energy.parts`, and their sum as "total"."""
+    energy_interval_pj: tuple[float, float] | None = None
+    """Lowest and highest total."""
     bit_exact: bool | None = None
 
     @property
@@ -118,6 +123,7 @@ class Totals:
     utilization: float | None
     accelerator: AcceleratorCounters | None = None
     energy_pj: float | None = None
+    energy_interval_pj: tuple[float, float] | None = None
     predicted_cycles: int | None = None
 
     @classmethod
@@ -137,6 +143,34 @@ class Totals:
             accelerator=counters if jobs else None,
             predicted_cycles=sum(p for p in predictions if p is not None) if None not in predictions else None,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnergyPart:
+    """One consumer of energy in a run: its estimate with the lowest and highest value, in pJ."""
+
+    name: str
+    picojoules: float
+    low: float
+    high: float
+    assumption: str
+    """What the width of the interval mostly comes from, in a sentence."""
+    source: str
+    """Where its figures are from: a publication, a model, a characterisation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Energy:
+    """What a run's joules rest on, and where they go: its kernels' energy by part; see `pyhost.energy`."""
+
+    technology: str
+    node_nm: float
+    voltage: float
+    clock_mhz: float
+    parts: tuple[EnergyPart, ...]
+    total_pj: float
+    low_pj: float
+    high_pj: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +228,7 @@ class Result(_Document):
     kernels: tuple[KernelResult, ...]
     totals: Totals
     loss: float | None = None
+    energy: Energy | None = None
     baseline: Result | None = None
     """The same job without the accelerator, where that was asked for."""
 
