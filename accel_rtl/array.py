@@ -231,7 +231,7 @@ class OuterProductArray(Module):
         self.words = results[0]
 
     def _decoded(self, config: AcceleratorConfig, code: Signal, number_format: Signal) -> Record:
-        decoder = Decoder(config)
+        decoder = Decoder(config.operands, config.form)
         self.submodules += decoder
         self.comb += [decoder.code.eq(code), decoder.format.eq(number_format)]
         return decoder.value

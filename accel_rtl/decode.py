@@ -1,13 +1,14 @@
-"""Codes of any operand format become one internal form, just wide enough for the list."""
+"""Codes of any of several formats become one internal form, just wide enough for the list."""
 
-from migen import Case, Cat, If, Module, Mux, Record, Replicate, Signal
+from collections.abc import Sequence
 
-from accel_rtl.bits import Normalize
-from accel_rtl.config import AcceleratorConfig, InternalForm
-from accel_rtl.form import HardwareFormat
+from migen import Cat, If, Module, Mux, Record, Replicate, Signal
+
+from accel_rtl.bits import Normalize, index_bits, select
+from accel_rtl.form import HardwareFormat, InternalForm
 from pyhost.formats import BinaryFormat, P3109Format, PositFormat
 
-__all__ = ["BinaryDecoder", "Decoder", "P3109Decoder", "PositDecoder", "decoder_class", "operand_layout"]
+__all__ = ["BinaryDecoder", "Decoder", "P3109Decoder", "PositDecoder", "operand_layout"]
 
 
 def operand_layout(form: InternalForm) -> list[tuple[str, int]]:
@@ -177,7 +178,37 @@ class PositDecoder(Module):
         ]
 
 
-def decoder_class(number_format: HardwareFormat) -> type[BinaryDecoder] | type[P3109Decoder] | type[PositDecoder]:
+class Decoder(Module):
+    """Decoder of a format selected at run time: an index into `formats`.
+
+    ====== ========= =====================================================
+    signal direction meaning
+    ====== ========= =====================================================
+    code   in        as wide as the widest format, right-aligned
+    format in        index into `formats`
+    value  out       record of `operand_layout`
+    ====== ========= =====================================================
+
+    form: must hold the values of all formats. There is a decoder for each format, side by side.
+    """
+
+    def __init__(self, formats: Sequence[HardwareFormat], form: InternalForm) -> None:
+        self.code = Signal(max(f.bits for f in formats))
+        self.format = Signal(index_bits(len(formats)))
+        self.value = Record(operand_layout(form))
+
+        ###
+
+        choices = {}
+        for index, number_format in enumerate(formats):
+            decoder = _decoder_class(number_format)(number_format, form)
+            self.submodules += decoder
+            self.comb += decoder.code.eq(self.code)
+            choices[index] = [self.value.eq(decoder.value)]
+        self.comb += select(self.format, choices)
+
+
+def _decoder_class(number_format: HardwareFormat) -> type[BinaryDecoder] | type[P3109Decoder] | type[PositDecoder]:
     """The decoder of the format's family."""
     match number_format:
         case PositFormat():
@@ -186,32 +217,3 @@ def decoder_class(number_format: HardwareFormat) -> type[BinaryDecoder] | type[P
             return P3109Decoder
         case _:
             return BinaryDecoder
-
-
-class Decoder(Module):
-    """Decoder of a format selected at run time: an index into `config.operands`.
-
-    ====== ========= =====================================================
-    signal direction meaning
-    ====== ========= =====================================================
-    code   in        `config.operand_bits` bits, right-aligned
-    format in        index of an operand format
-    value  out       record of `operand_layout`
-    ====== ========= =====================================================
-    """
-
-    def __init__(self, config: AcceleratorConfig) -> None:
-        self.code = Signal(config.operand_bits)
-        self.format = Signal(config.operand_index_bits)
-        self.value = Record(operand_layout(config.form))
-
-        ###
-
-        choices = {}
-        for index, number_format in enumerate(config.operands):
-            decoder = decoder_class(number_format)(number_format, config.form)
-            self.submodules += decoder
-            self.comb += decoder.code.eq(self.code)
-            choices[index] = self.value.eq(decoder.value)
-        choices["default"] = choices.pop(len(config.operands) - 1)
-        self.comb += Case(self.format, choices)

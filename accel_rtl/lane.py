@@ -3,9 +3,9 @@
 from migen import If, Module, Mux, Record, Signal
 
 from accel_rtl.add import Adder
-from accel_rtl.bits import constants, index_bits, select
+from accel_rtl.bits import constants, index_bits
 from accel_rtl.config import AcceleratorConfig
-from accel_rtl.decode import decoder_class, operand_layout
+from accel_rtl.decode import Decoder, operand_layout
 from accel_rtl.form import HardwareFormat, InternalForm
 from accel_rtl.normalize import normalizer_class
 from accel_rtl.round import Rounder
@@ -90,7 +90,7 @@ class Lane(Module):
 
         # Without an addend -0 is added, which changes nothing, and the sum is not rounded before.
         code = delayed(self, self.addend, normalizer_type.LATENCY + Scaler.LATENCY - 1)
-        decoded = self._decode(config, form, code, self.addend_format)
+        decoded = self._decoded(config, form, code, self.addend_format)
         addend = Record(operand_layout(form), reset_less=True)
         self.sync += [
             addend.eq(decoded),
@@ -104,7 +104,7 @@ class Lane(Module):
             rounder.number.eq(adder.total),
         ]
 
-        mask = self._decode(config, form, self.mask, self.mask_format)
+        mask = self._decoded(config, form, self.mask, self.mask_format)
         masked = Signal(reset_less=True)
         self.sync += masked.eq(self.has_mask & ~mask.nan & (mask.sign | mask.zero))
         masked = delayed(self, masked, self.latency(config) - 2)
@@ -115,14 +115,9 @@ class Lane(Module):
         self.comb += [choice, negative.eq(((rounder.code & sign_mask) != 0) & (rounder.code != nan_code))]
         self.sync += self.code.eq(Mux(masked | (self.relu & negative), 0, rounder.code))
 
-    def _decode(self, config: AcceleratorConfig, form: InternalForm, code: Signal, number_format: Signal) -> Record:
+    def _decoded(self, config: AcceleratorConfig, form: InternalForm, code: Signal, number_format: Signal) -> Record:
         """The value of a code of any of `config.formats`."""
-        value = Record(operand_layout(form))
-        choices = {}
-        for index, f in enumerate(config.formats):
-            decoder = decoder_class(f)(f, form)
-            self.submodules += decoder
-            self.comb += decoder.code.eq(code)
-            choices[index] = [value.eq(decoder.value)]
-        self.comb += select(number_format, choices)
-        return value
+        decoder = Decoder(config.formats, form)
+        self.submodules += decoder
+        self.comb += [decoder.code.eq(code), decoder.format.eq(number_format)]
+        return decoder.value

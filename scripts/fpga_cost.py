@@ -64,7 +64,9 @@ class _Blocks(Module):
 
 
 BLOCKS: dict[str, Callable[[AcceleratorConfig], Module]] = {
-    "decoders": lambda config: _Blocks(*(Decoder(config) for _ in range(config.rows + config.columns))),
+    "decoders": lambda config: _Blocks(
+        *(Decoder(config.operands, config.form) for _ in range(config.rows + config.columns))
+    ),
     "array": OuterProductArray,
     "scratchpads": lambda config: _Blocks(*(Scratchpad(config, side) for side in (config.rows, config.columns))),
     "loader": lambda config: Loader(config, MAIN_MEMORY_BASE, MEMORY_BYTES),
@@ -103,7 +105,7 @@ def verilog(module: Module) -> str:
     top.comb += [top.cd_accelerator.clk.eq(top.cd_sys.clk), top.cd_accelerator.rst.eq(top.cd_sys.rst)]
     signals = list(dict.fromkeys(_port_signals(module)))
     fragment = module.get_fragment()
-    driven = list_targets(fragment.comb) | list_special_ios(fragment.specials, ins=False, outs=True, inouts=True)
+    driven = list_targets(fragment.comb) | list_special_ios(fragment, ins=False, outs=True, inouts=True)
     for statements in fragment.sync.values():
         driven |= list_targets(statements)
     ports = {top.cd_sys.clk, top.cd_sys.rst}
@@ -117,8 +119,8 @@ def verilog(module: Module) -> str:
             top.sync += register.eq(pin)
             top.comb += signal.eq(register)
             ports.add(pin)
-    top.submodules += module
-    return str(convert(top, ports, name="top"))
+    # The fragment by itself: a module that has given it away is no longer a submodule's.
+    return str(convert(top.get_fragment() + fragment, ports, name="top"))
 
 
 def _port_signals(value: Any) -> Iterator[Signal]:

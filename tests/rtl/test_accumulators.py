@@ -43,8 +43,8 @@ class _Bench(Module):
     """A row of one processing element with its decoders, and the way of its sum to a code."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
-        self.submodules.a = a = Decoder(config)
-        self.submodules.b = b = Decoder(config)
+        self.submodules.a = a = Decoder(config.operands, config.form)
+        self.submodules.b = b = Decoder(config.operands, config.form)
         self.submodules.row = row = ProcessingRow(config)
         self.submodules.normalizer = normalizer = normalizer_class(config)(config)
         self.submodules.rounder = rounder = Rounder(config.formats, normalizer.significand_bits(config))

@@ -44,8 +44,8 @@ class _Bench(Module):
     """A decoder for each factor, the multiplier between them, and a rounder."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
-        self.submodules.a = a = Decoder(config)
-        self.submodules.b = b = Decoder(config)
+        self.submodules.a = a = Decoder(config.operands, config.form)
+        self.submodules.b = b = Decoder(config.operands, config.form)
         self.submodules.multiplier = multiplier = Multiplier(config.form)
         self.submodules.rounder = rounder = Rounder(config.formats, SIGNIFICAND_BITS)
         self.comb += [multiplier.a.eq(a.value), multiplier.b.eq(b.value)]
