@@ -78,10 +78,8 @@ class WriteBackRandom(Module):
     key         in        32 bits: the job's random_key; stays as it is from `start` until `ready`
     start       in        a job begins: its words row_key, column_key and depth are computed
     ready       out       they are there
-    row, column in        16 bits: m, and n of lane 0
-    valid       in        there is a group of elements; only while `ready`
+    row, column in        16 bits: m, and n of lane 0; of a group of elements only while `ready`
     words       out       for each lane the 32-bit word, LATENCY cycles later
-    words_valid out       `valid`, LATENCY cycles later
     =========== ========= ==========================================================================
 
     ready falls with the cycle after `start` and comes back START_CYCLES after it. No group may be under way then.
@@ -100,9 +98,7 @@ class WriteBackRandom(Module):
         self.ready = Signal()
         self.row = Signal(INDEX_BITS)
         self.column = Signal(INDEX_BITS)
-        self.valid = Signal()
         self.words = [Signal(WORD_BITS, reset_less=True) for _ in range(lanes)]
-        self.words_valid = Signal()
 
         ###
 
@@ -146,9 +142,3 @@ class WriteBackRandom(Module):
                 last.word.eq(element.scrambled + depth),
                 word.eq(last.scrambled),
             ]
-        valid = self.valid
-        for _ in range(self.LATENCY):
-            delayed = Signal()
-            self.sync += delayed.eq(valid)
-            valid = delayed
-        self.comb += self.words_valid.eq(valid)

@@ -19,9 +19,8 @@ class _Bench(Module):
         self.submodules.scramble = scrambler = Scramble()
         self.submodules.random = random = WriteBackRandom(LANES)
         self.inputs = {"mix": mixer.word, "scramble": scrambler.word}
-        self.inputs |= {name: getattr(random, name) for name in ("key", "start", "row", "column", "valid")}
+        self.inputs |= {name: getattr(random, name) for name in ("key", "start", "row", "column")}
         self.outputs = {"mixed": mixer.mixed, "scrambled": scrambler.scrambled, "ready": random.ready}
-        self.outputs |= {"words_valid": random.words_valid}
         self.outputs |= {f"word{lane}": word for lane, word in enumerate(random.words)}
 
 
@@ -53,18 +52,15 @@ def test_words_of_two_jobs(dut):
     for seed in range(2):
         stochastic = Stochastic(bits=24, seed=seed, step=7, tensor=3)
         row, column = rng.integers(1 << 16, size=groups), rng.integers((1 << 16) - LANES, size=groups)
-        valid = rng.random(groups) < 0.8
         begin = WriteBackRandom.START_CYCLES
         total = begin + groups + idle
-        inputs = {"row": np.zeros(total), "column": np.zeros(total), "valid": np.zeros(total)}
-        for name, values in {"row": row, "column": column, "valid": valid}.items():
+        inputs = {"row": np.zeros(total), "column": np.zeros(total)}
+        for name, values in {"row": row, "column": column}.items():
             inputs[name][begin : begin + groups] = values
         got = dut.run(key=stochastic.key, start=np.arange(total) == 0, **inputs)
         assert got["ready"][1:begin].sum() == 0 and got["ready"][begin:].all()
         after = slice(begin + idle, begin + idle + groups)
-        np.testing.assert_array_equal(got["words_valid"][after], valid)
-        assert got["words_valid"].sum() == valid.sum()
         rows, columns = stochastic.rows(1 << 16)[row], stochastic.columns(1 << 16)
         for lane in range(LANES):
             expected = scramble(scramble(rows + columns[column + lane]) + stochastic.depths(WRITE_BACK))
-            np.testing.assert_array_equal(got[f"word{lane}"][after][valid], expected[valid])
+            np.testing.assert_array_equal(got[f"word{lane}"][after], expected)
