@@ -15,7 +15,7 @@ class Ring(Module):
     ======== ========= ============================================================================
     signal   direction meaning
     ======== ========= ============================================================================
-    length   in        steps of a panel that the loader wants
+    length   in        steps of a panel that the loader wants, at most half the depth
     room     out       they are free
     claim    in        the loader takes them
     head     out       the first of them
