@@ -18,6 +18,7 @@ from pyhost.cli.inspect import doctor, formats, report
 from pyhost.cli.jobs import run, train
 from pyhost.cli.options import FAILED, Output
 from pyhost.cli.products import conv, gemm
+from pyhost.cli.trace import trace
 from pyhost.errors import FloatsocError
 
 __all__ = ["main"]
@@ -45,7 +46,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, train, gemm, conv, formats, report, doctor):
+for _command in (run, train, gemm, conv, formats, report, trace, doctor):
     cli.add_command(_command)
 
 
