@@ -8,15 +8,16 @@ from pathlib import Path
 from pyhost.cosim.launch import Progress, silent
 from pyhost.cosim.products import run_products
 from pyhost.cosim.roundings import rounding_of
+from pyhost.energy import DEFAULT
 from pyhost.errors import JobError
 from pyhost.formats import parse_format
 from pyhost.job import ConvolutionJob
-from pyhost.plan.calls import Kernel
+from pyhost.plan.calls import Kernel, Plan
 from pyhost.plan.convolution import Convolution
 from pyhost.plan.tensors import Tensor
 from pyhost.profile.result import Result
 
-__all__ = ["run_convolution"]
+__all__ = ["convolution_plan", "run_convolution"]
 
 
 def run_convolution(
@@ -26,11 +27,26 @@ def run_convolution(
     toolchain: str = "zig",
     progress: Progress = silent,
     runs_dir: str | Path | None = "runs",
+    technology: str | Path = DEFAULT,
 ) -> Result:
     """Run Y from X and W, dW from X and dY, and dX from dY and W: a product for each group, all through the queue.
 
     X, W and dY are random. Errors as in `pyhost.run`.
     """
+    return run_products(
+        job,
+        convolution_plan(job),
+        name="conv",
+        target=target,
+        toolchain=toolchain,
+        progress=progress,
+        runs_dir=runs_dir,
+        technology=technology,
+    )
+
+
+def convolution_plan(job: ConvolutionJob) -> Plan:
+    """The passes of `job`, and the operands that they read; JobError where an extent is too large."""
     asked = job.convolution
     convolution = Convolution(
         images=asked.images,
@@ -74,13 +90,4 @@ def run_convolution(
                 if extent > 65535:
                     raise JobError(f"{kernel.name}: a product with {extent:,} {what}; an extent can be 1 to 65,535")
             kernels.append(kernel)
-    return run_products(
-        job,
-        kernels,
-        (x, w, dy),
-        name="conv",
-        target=target,
-        toolchain=toolchain,
-        progress=progress,
-        runs_dir=runs_dir,
-    )
+    return Plan(tuple(kernels), (x, w, dy), ())

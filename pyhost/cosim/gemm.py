@@ -7,13 +7,14 @@ from pathlib import Path
 from pyhost.cosim.launch import Progress, silent
 from pyhost.cosim.products import run_products
 from pyhost.cosim.roundings import rounding_of
+from pyhost.energy import DEFAULT
 from pyhost.formats import parse_format
 from pyhost.job import GemmJob, Product
-from pyhost.plan.calls import Gemm, Kernel, Matrix, Operand
+from pyhost.plan.calls import Gemm, Kernel, Matrix, Operand, Plan
 from pyhost.plan.tensors import Tensor
 from pyhost.profile.result import Result
 
-__all__ = ["run_gemm"]
+__all__ = ["gemm_plan", "run_gemm"]
 
 
 def run_gemm(
@@ -23,24 +24,29 @@ def run_gemm(
     toolchain: str = "zig",
     progress: Progress = silent,
     runs_dir: str | Path | None = "runs",
+    technology: str | Path = DEFAULT,
 ) -> Result:
     """Run `job.product.jobs` products of the same random operands, each into a D of its own, through the queue.
 
     With `job.product.resident` one more comes first, which is compared but not counted. Errors as in `pyhost.run`.
     """
-    product = job.product
-    inputs = _inputs(product)
     return run_products(
         job,
-        _kernels(product, inputs),
-        inputs.values(),
+        gemm_plan(job),
         name="gemm",
-        uncounted=int(product.resident),
+        uncounted=int(job.product.resident),
         target=target,
         toolchain=toolchain,
         progress=progress,
         runs_dir=runs_dir,
+        technology=technology,
     )
+
+
+def gemm_plan(job: GemmJob) -> Plan:
+    """The products of `job`, and the operands that they read."""
+    inputs = _inputs(job.product)
+    return Plan(tuple(_kernels(job.product, inputs)), tuple(inputs.values()), ())
 
 
 def _inputs(product: Product) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from pyhost.golden.gemm import Accumulator, Chain
 from pyhost.plan.calls import Plan
 from pyhost.plan.pack import FormatTable, pack_formats, pack_kernels
 from pyhost.plan.tensors import ALIGNMENT, Tensor, place
-from pyhost.profile.result import AcceleratorCounters
+from pyhost.profile.result import AcceleratorCounters, MemoryRegion
 from pyhost.targets.base import Limit, Target
 from pyhost.targets.elf import ElfImage
 
@@ -81,6 +81,7 @@ class Machine:
 
         record_type = image.layout("record").dtype
         kernels_at = -(-image.symbol("_end") // ALIGNMENT) * ALIGNMENT
+        self._kernels_at = kernels_at
         self._records_at = kernels_at + len(plan.kernels) * image.layout("kernel").size
         tensors_at = self._records_at + len(plan.kernels) * record_type.itemsize
         self._placement = place(plan.tensors, tensors_at, memory_end)
@@ -140,6 +141,32 @@ class Machine:
     def console(self) -> str:
         """What the firmware printed."""
         return self._target.console
+
+    @property
+    def memory(self) -> tuple[MemoryRegion, ...]:
+        """What lies where in main memory: firmware with its stack, kernels, records, tensors."""
+        start = min(segment.address for segment in self._image.segments)
+        records = len(self._plan.kernels) * self._record_type.itemsize
+        kinds: dict[str, Literal["input", "state"]] = {
+            **{tensor.name: "input" for tensor in self._plan.inputs},
+            **{tensor.name: "state" for tensor in self._plan.state},
+        }
+        return (
+            MemoryRegion(name="firmware", kind="firmware", address=start, size=self._image.symbol("_end") - start),
+            MemoryRegion(name="plan", kind="plan", address=self._kernels_at, size=self._records_at - self._kernels_at),
+            MemoryRegion(name="records", kind="records", address=self._records_at, size=records),
+            *(
+                MemoryRegion(
+                    name=tensor.name,
+                    kind=kinds.get(tensor.name, "tensor"),
+                    address=self._placement[tensor],
+                    size=tensor.nbytes,
+                    format=tensor.format.name if tensor.format else None,
+                    shape=tensor.shape,
+                )
+                for tensor in self._plan.tensors
+            ),
+        )
 
     def close(self) -> None:
         """Let go of the target."""

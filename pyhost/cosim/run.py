@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pyhost.cosim.joules import with_energy
 from pyhost.cosim.launch import Progress, launch, silent
 from pyhost.cosim.record import check_writable, record
 from pyhost.cosim.session import Fault
 from pyhost.datasets import Dataset, load_dataset
+from pyhost.energy import DEFAULT, Technology, load_technology
 from pyhost.formats import parse_format
 from pyhost.job import Job, load_job
 from pyhost.plan.calls import Plan
@@ -35,6 +37,7 @@ def run(
     baseline: bool = False,
     runs_dir: str | Path | None = "runs",
     faults: Sequence[Fault] = (),
+    technology: str | Path = DEFAULT,
 ) -> Result:
     """Run one training step of `job` and compare every output of every kernel with the golden model.
 
@@ -44,24 +47,26 @@ def run(
     baseline: run the job once more without the accelerator; that becomes `result.baseline`.
     runs_dir: where the run directory is written; None for nowhere.
     faults: bits to flip in the target's memory before the step, to see them found.
+    technology: what energies are computed for, a name of `pyhost.energy.technologies` or a JSON file.
 
     The first call for a hardware configuration builds it, later ones take it from the cache. Raises JobError,
     BuildError or TargetError (pyhost.errors).
     """
     job = job if isinstance(job, Job) else load_job(job)
     check_writable(runs_dir)
-    result, tensors, console = _step(job, target, toolchain, progress, faults)
+    prices = load_technology(technology)
+    result, tensors, console = _step(job, target, toolchain, progress, faults, prices)
     if baseline:
         progress("once more without the accelerator")
         alone = job.with_changes({"accelerator.enabled": False})
-        result = replace(result, baseline=_step(alone, target, toolchain, progress, ())[0])
+        result = replace(result, baseline=_step(alone, target, toolchain, progress, (), prices)[0])
     if runs_dir is None:
         return result
     return record(result, Path(runs_dir), f"{job.network.model}-{target}", tensors, console)
 
 
 def _step(
-    job: Job, target: str, toolchain: str, progress: Progress, faults: Sequence[Fault]
+    job: Job, target: str, toolchain: str, progress: Progress, faults: Sequence[Fault], technology: Technology
 ) -> tuple[Result, Mapping[str, Codes], str]:
     """Result, output tensors and console of one step."""
     started = time.perf_counter()
@@ -74,6 +79,7 @@ def _step(
     with launched.session as session:
         outcome = session.step(inputs, faults=faults)
         console = session.console
+        memory = session.memory
     result = Result(
         job=job,
         target=target,
@@ -82,10 +88,11 @@ def _step(
         kernels=outcome.kernels,
         totals=outcome.totals,
         loss=mean_loss(outcome.tensors),
+        memory=memory,
         environment=launched.environment,
         seconds=launched.seconds([outcome], time.perf_counter() - started),
     )
-    return result, outcome.tensors, console
+    return with_energy(result, plan, technology, launched.predictions), outcome.tensors, console
 
 
 def plan_of(job: Job, data: Dataset) -> Plan:

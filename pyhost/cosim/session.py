@@ -19,7 +19,7 @@ from pyhost.golden.gemm import Accumulator
 from pyhost.golden.step import execute
 from pyhost.plan.calls import Plan
 from pyhost.plan.tensors import Tensor
-from pyhost.profile.result import KernelResult, Mismatch, Totals
+from pyhost.profile.result import KernelResult, MemoryRegion, Mismatch, Totals
 
 __all__ = ["Backend", "Fault", "Outcome", "Reference", "Session"]
 
@@ -54,6 +54,8 @@ class Backend(Protocol):
 
     @property
     def console(self) -> str: ...
+    @property
+    def memory(self) -> tuple[MemoryRegion, ...] | None: ...
     def write(self, memory: Mapping[str, Codes], tensors: Iterable[Tensor]) -> None: ...
     def read(self, tensors: Iterable[Tensor]) -> dict[str, Codes]: ...
     def flip(self, tensor: Tensor, index: int, bit: int) -> None: ...
@@ -65,6 +67,7 @@ class Reference:
     """The golden model's readable engine in the place of a SoC."""
 
     console = ""
+    memory = None
 
     def __init__(self, plan: Plan, accumulator: Accumulator) -> None:
         self._plan = plan
@@ -208,6 +211,11 @@ class Session:
     def console(self) -> str:
         """What the firmware printed."""
         return self._backend.console
+
+    @property
+    def memory(self) -> tuple[MemoryRegion, ...] | None:
+        """What lies where in the target's main memory; None where there is no SoC."""
+        return self._backend.memory
 
     def close(self) -> None:
         """Let go of the target."""

@@ -70,6 +70,7 @@ def train(
             if outcome.mismatches:
                 break
         console = session.console
+        memory = session.memory
     verdicts = [step.bit_exact for step in done if step.bit_exact is not None]
     result = TrainResult(
         job=job,
@@ -77,6 +78,7 @@ def train(
         bit_exact=all(verdicts) if verdicts else None,
         mismatches=outcomes[-1].mismatches or (),
         steps=tuple(done),
+        memory=memory,
         environment=launched.environment,
         seconds=launched.seconds(outcomes, time.perf_counter() - started),
     )

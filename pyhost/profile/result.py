@@ -25,6 +25,7 @@ __all__ = [
     "Energy",
     "EnergyPart",
     "KernelResult",
+    "MemoryRegion",
     "Mismatch",
     "Number",
     "Result",
@@ -174,6 +175,19 @@ class Energy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MemoryRegion:
+    """A part of main memory during a run: `size` bytes from `address` on; of a tensor also its format and shape."""
+
+    name: str
+    kind: Literal["firmware", "plan", "records", "input", "state", "tensor"]
+    address: int
+    size: int
+    format: str | None = None
+    """None for integers, too."""
+    shape: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Seconds:
     """Where the time went on the host; `build` is 0 where everything came from the cache."""
 
@@ -197,6 +211,8 @@ class _Document:
     environment: Mapping[str, str | None] = field(default_factory=dict)
     seconds: Seconds = Seconds()
     mismatches: tuple[Mismatch, ...] = ()
+    memory: tuple[MemoryRegion, ...] | None = None
+    """What lay where in main memory, by address; None where there was no SoC."""
     directory: Path | None = field(default=None, compare=False)
     """Where the run was recorded; not part of the file."""
 
