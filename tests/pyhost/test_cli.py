@@ -15,7 +15,7 @@ from pyhost.errors import BuildError
 from pyhost.formats import FAMILIES, ScalarFormat, parse_format
 
 SMALL = ("--target", "golden", "--set", "network.model=linear-digits", "--set", "network.batch=4")
-COMMANDS = ("run", "train", "gemm", "conv", "formats", "report", "doctor")
+COMMANDS = ("run", "train", "gemm", "conv", "formats", "report", "trace", "doctor")
 
 
 def only_run():
