@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-__all__ = ["AcceleratorHardware", "Hardware"]
+from pyhost.job import Buildable
+
+__all__ = ["AcceleratorHardware", "Hardware", "hardware_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +35,22 @@ class Hardware:
     def to_json(self) -> str:
         """The same hardware is the same text."""
         return json.dumps(asdict(self), sort_keys=True)
+
+
+def hardware_of(job: Buildable) -> Hardware:
+    """The hardware that the job asks for."""
+    accelerator = AcceleratorHardware(
+        rows=job.accelerator.rows,
+        columns=job.accelerator.columns,
+        operand_formats=job.accelerator.formats,
+        result_formats=job.result_formats,
+        accumulator=job.accelerator.accumulator,
+        depth=job.accelerator.depth,
+        port_bits=job.accelerator.port_bits,
+    )
+    return Hardware(
+        cpu=job.soc.cpu,
+        main_ram=job.soc.main_ram,
+        memory=job.soc.memory,
+        accelerator=accelerator if job.accelerator.enabled else None,
+    )

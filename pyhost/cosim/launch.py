@@ -9,16 +9,18 @@ from importlib.metadata import PackageNotFoundError, version
 from platform import platform, python_version
 
 from pyhost.cosim.build import build_firmware, build_soc
-from pyhost.cosim.hardware import AcceleratorHardware, Hardware
+from pyhost.cosim.hardware import hardware_of
 from pyhost.cosim.machine import Machine
 from pyhost.cosim.roundings import rounding_of
 from pyhost.cosim.session import Outcome, Reference, Session
+from pyhost.energy import Counts
 from pyhost.errors import JobError
 from pyhost.formats import parse_format
-from pyhost.golden.cycles import predict
+from pyhost.golden.cycles import Prediction, predict
+from pyhost.golden.cycles.firmware import firmware_cost, job_cost
 from pyhost.golden.gemm import Accumulator, Chain, Exact
 from pyhost.job import Buildable, GemmJob
-from pyhost.plan.calls import Plan
+from pyhost.plan.calls import Kernel, Plan
 from pyhost.plan.tensors import place
 from pyhost.profile.result import Seconds
 from pyhost.targets.base import Limit
@@ -44,6 +46,8 @@ class Launched:
     build_seconds: float | None
     load_seconds: float | None
     environment: dict[str, str | None]
+    predictions: tuple[Counts | None, ...]
+    """What each kernel is expected to cost, for targets that count nothing."""
 
     def seconds(self, outcomes: Sequence[Outcome], total: float) -> Seconds:
         """Where the time of the session's steps went, `total` in all."""
@@ -70,25 +74,6 @@ def accumulator_of(job: Buildable) -> Accumulator:
     return Chain(parse_format(name))
 
 
-def hardware_of(job: Buildable) -> Hardware:
-    """The hardware that the job asks for."""
-    accelerator = AcceleratorHardware(
-        rows=job.accelerator.rows,
-        columns=job.accelerator.columns,
-        operand_formats=job.accelerator.formats,
-        result_formats=job.result_formats,
-        accumulator=job.accelerator.accumulator,
-        depth=job.accelerator.depth,
-        port_bits=job.accelerator.port_bits,
-    )
-    return Hardware(
-        cpu=job.soc.cpu,
-        main_ram=job.soc.main_ram,
-        memory=job.soc.memory,
-        accelerator=accelerator if job.accelerator.enabled else None,
-    )
-
-
 def launch(
     job: Buildable,
     plan: Plan,
@@ -111,9 +96,10 @@ def launch(
         "numpy": version("numpy"),
     }
     if target == "golden":
-        reference, predictions = Reference(plan, accumulator), _predictions(job, plan, stall)
+        reference, expected = Reference(plan, accumulator), _predictions(job, plan, stall)
+        predictions = tuple(map(_predicted_cycles, expected))
         session = Session(plan, reference, accumulator=accumulator, elements=0, predictions=predictions)
-        return Launched(session, None, None, environment)
+        return Launched(session, None, None, environment, expected)
     if target != "verilator":
         raise JobError(f'no target "{target}"; allowed are {", ".join(TARGETS)}')
 
@@ -139,7 +125,8 @@ def launch(
             entered=_Narrator(plan, progress),
         )
         progress("simulating")
-        predictions = _predictions(job, plan, stall)
+        expected = _predictions(job, plan, stall)
+        predictions = tuple(map(_predicted_cycles, expected))
         session = Session(plan, machine, accumulator=accumulator, elements=elements, predictions=predictions)
     except BaseException:
         simulation.close()
@@ -149,21 +136,40 @@ def launch(
         "litex": _version("litex"),
         "toolchain": toolchain if toolchain != "zig" else f"zig {_version('ziglang')}",
     }
-    return Launched(session, built - started, time.perf_counter() - built, environment)
+    return Launched(session, built - started, time.perf_counter() - built, environment, expected)
 
 
-def _predictions(job: Buildable, plan: Plan, stall: float) -> tuple[int | None, ...]:
-    """What the accelerator counts for each kernel, in cycles; None where it does not run, or is stalled at random.
+def _predictions(job: Buildable, plan: Plan, stall: float) -> tuple[Counts | None, ...]:
+    """What each kernel is expected to cost, by the golden cycle model; None where that does not know.
 
     Tensors are where they would be without firmware: what matters is their place in a word, and somewhat in a row of
-    SDRAM.
+    SDRAM. With random stalls nothing is predicted for products.
     """
     hardware = hardware_of(job)
-    if hardware.accelerator is None or job.golden_only or stall:
-        return (None,) * len(plan.kernels)
-    placement = place(plan.tensors, MAIN_RAM, 1 << 32)
-    predictions = predict(plan.kernels, hardware.accelerator, placement, hardware.memory)
-    return tuple(None if prediction is None else prediction.cycles for prediction in predictions)
+    jobs: Sequence[Prediction | None] = (None,) * len(plan.kernels)
+    if hardware.accelerator and not job.golden_only and not stall:
+        placement = place(plan.tensors, MAIN_RAM, 1 << 32)
+        jobs = predict(plan.kernels, hardware.accelerator, placement, hardware.memory)
+    return tuple(_expected(job, kernel, counters) for kernel, counters in zip(plan.kernels, jobs, strict=True))
+
+
+def _expected(job: Buildable, kernel: Kernel, counters: Prediction | None) -> Counts | None:
+    soc = job.soc
+    if counters is not None:
+        around = job_cost(counters.cycles, cpu=soc.cpu, memory=soc.memory)
+        cycles = around.cycles if around else counters.cycles
+        return Counts(cycles=cycles, instructions=around.instructions if around else None, accelerator=counters)
+    if job.accelerator.enabled and kernel.macs:
+        return None
+    cost = firmware_cost(kernel, job.accelerator.accumulator, cpu=soc.cpu, memory=soc.memory)
+    return cost and Counts(cycles=cost.cycles, instructions=cost.instructions)
+
+
+def _predicted_cycles(expected: Counts | None) -> int | None:
+    """Of a product on the accelerator the cycles of its job, which are exact; else those of the kernel."""
+    if expected is None:
+        return None
+    return expected.accelerator.cycles if expected.accelerator else expected.cycles
 
 
 class _Narrator:

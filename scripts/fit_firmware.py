@@ -1,0 +1,130 @@
+"""Fit the firmware's cost model to runs of the RTL: writes pyhost/golden/cycles/firmware.json.
+
+    python scripts/fit_firmware.py            the whole set, some minutes; builds the SoC where that is missing
+    python scripts/fit_firmware.py --check    compare the fits with other seeds, and write nothing
+
+Costs are relative least squares over the features of a kernel, for each kind and for all formats that occur.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from pyhost.cosim.run import plan_of, run
+from pyhost.datasets import load_dataset
+from pyhost.golden.cycles import firmware
+from pyhost.job import Job
+
+OUTPUT = Path(firmware.__file__).with_name("firmware.json")
+
+ACCELERATED = [
+    {"network.model": model, "network.batch": batch, "training.seed": seed}
+    for model, batches in (("cnn-digits", (1, 4, 16, 48)), ("mlp-digits", (2, 16, 64)), ("linear-digits", (3, 32)))
+    for batch in batches
+    for seed in (1, 2, 3)
+]
+"""The default accelerator and formats."""
+
+FORMATS = ("e4m3fn", "e5m2", "e5m10", "e8m7", "posit8", "e8m23")
+ALONE = [
+    {
+        "accelerator.enabled": False,
+        "accelerator.accumulator": accumulator,
+        "network.model": model,
+        "network.batch": batch,
+        **{f"formats.{name}": format_ for name in ("activation", "weight", "gradient")},
+    }
+    for format_ in FORMATS
+    for accumulator in (("exact", "e8m23") if format_ != "e8m23" else ("e8m23",))
+    for model, batch in (("cnn-digits", 1), ("mlp-digits", 2), ("linear-digits", 4))
+] + [
+    {"accelerator.enabled": False, "network.model": model, "network.batch": batch}
+    for model, batch in (("cnn-digits", 2), ("mlp-digits", 4), ("linear-digits", 8))
+]
+"""Without an accelerator, in other formats."""
+
+
+def samples(changes: list[dict[str, object]]) -> Iterator[tuple[str, str, dict[str, float], int, int]]:
+    """(kind or "job", signature, features, cycles, instructions) of each kernel of the jobs."""
+    for number, change in enumerate(changes, 1):
+        job = Job().with_changes(change)
+        print(f"{number} of {len(changes)}: {change}", file=sys.stderr)
+        result = run(job, runs_dir=None)
+        assert result.bit_exact
+        plan = plan_of(job, load_dataset(job.training.data))
+        for kernel, cost in zip(plan.kernels, result.kernels, strict=True):
+            assert cost.cycles is not None and cost.instructions is not None
+            if cost.accelerator is not None:
+                yield "job", "", {"one": 1, "cycles": cost.accelerator.cycles}, cost.cycles, cost.instructions
+            else:
+                formats = firmware.signature(kernel.call, job.accelerator.accumulator)
+                yield kernel.kind, formats, firmware.features(kernel.call), cost.cycles, cost.instructions
+
+
+def fit(rows: list[tuple[dict[str, float], int, int]]) -> dict[str, object]:
+    """Coefficients that minimise the relative error, and that error."""
+    names = list(rows[0][0])
+    counts = np.array([[row[0][name] for name in names] for row in rows], float)
+    coefficients = []
+    for column in (1, 2):
+        measured = np.array([row[column] for row in rows], float)
+        coefficients.append(np.linalg.lstsq(counts / measured[:, None], np.ones(len(rows)), rcond=1e-9)[0])
+    errors = np.abs(counts @ coefficients[0] / np.array([row[1] for row in rows]) - 1)
+    return {
+        **{
+            what: {name: float(f"{value:.6g}") for name, value in zip(names, found, strict=True)}
+            for what, found in zip(("cycles", "instructions"), coefficients, strict=True)
+        },
+        "samples": len(rows),
+        "error": float(f"{errors.max():.3g}"),
+        "rms": float(f"{np.sqrt((errors**2).mean()):.3g}"),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="Compare with seeds 11 and 12 of the default formats.")
+    if parser.parse_args().check:
+        check()
+        return
+    rows = defaultdict(lambda: defaultdict(list))
+    for kind, formats, counts, cycles, instructions in samples(ACCELERATED + ALONE):
+        rows[kind][formats].append((counts, cycles, instructions))
+    job = fit(rows.pop("job")[""])
+    document = {
+        "schema": 1,
+        "cpu": "full",
+        "memory": "sram",
+        "source": "scripts/fit_firmware.py: the default SoC, verilated; firmware by zig",
+        "job": job,
+        "kinds": {
+            kind: {formats: fit(each) for formats, each in sorted(of_kind.items())}
+            for kind, of_kind in sorted(rows.items())
+        },
+    }
+    OUTPUT.write_text(json.dumps(document, indent=1) + "\n")
+    print(f"wrote {OUTPUT}")
+
+
+def check() -> None:
+    """Largest and typical error by kind over seeds that were not fitted."""
+    errors = defaultdict(list)
+    changes = [{**change, "training.seed": seed} for change in ACCELERATED[::3] for seed in (11, 12)]
+    table = firmware.fits()
+    for kind, formats, counts, cycles, _ in samples(changes):
+        known = table.job if kind == "job" else table.kinds[kind][formats]
+        predicted = sum(known.cycles[name] * count for name, count in counts.items())
+        errors[kind].append(predicted / cycles - 1)
+    for kind, found in sorted(errors.items()):
+        print(f"{kind:24} {len(found):4} kernels, {min(found):+.1%} to {max(found):+.1%}")
+
+
+if __name__ == "__main__":
+    main()
