@@ -53,7 +53,7 @@ class ErrorCode(IntEnum):
     FORMAT = 3
     """A, B or C has a format that is no operand format, or D, addend or mask one that was not generated."""
     WINDOW = 4
-    """run, taps, major_x or major_y of A or B is 0 or more than 65,535, a dilation is 0 or more than 255, or a phase
+    """run, taps, major_x or major_y of A or B is 0 or more than 65,535, a dilation is 0 or more than 63, or a phase
     not below its dilation."""
     ALIGNMENT = 5
     """An address, stride, step or pitch is not a multiple of its element's bytes."""

@@ -246,7 +246,7 @@ MALFORMED = [
     ({"b_major_y": 0}, ErrorCode.WINDOW),
     ({"a_run": 1 << 31}, ErrorCode.WINDOW),
     ({"a_x_dilation": 0}, ErrorCode.WINDOW),
-    ({"b_y_dilation": 256}, ErrorCode.WINDOW),
+    ({"b_y_dilation": 64}, ErrorCode.WINDOW),
     ({"b_y_dilation": 3, "b_y_tap_phase": 3}, ErrorCode.WINDOW),
     ({"d_address": MEMORY_BASE + 4097}, ErrorCode.ALIGNMENT),
     ({"d_format": 3, "d_pitch": 34}, ErrorCode.ALIGNMENT),
