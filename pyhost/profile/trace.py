@@ -51,7 +51,9 @@ def write_trace(run_dir: str | Path, output: str | Path | None = None) -> Trace:
     if path.name in _RECORDS and path.resolve().parent == directory.resolve():
         raise FloatsocError(f"cannot write {path}: it is a record of the run; name another file")
     try:
-        tracks = [run_track(each) for each in (result, result.baseline) if each]
+        tracks = [run_track(result, _name(result))]
+        if result.baseline:
+            tracks.append(run_track(result.baseline, f"baseline, {_name(result.baseline)}"))
     except JobError as error:
         raise JobError(f"{run_dir}: {error}") from error
     with replacing(path) as file:
@@ -72,11 +74,10 @@ class _Timed:
         return Slice(self.start, self.end - self.start, self.kernel.name, arguments)
 
 
-def run_track(result: Result) -> Track:
+def run_track(result: Result, name: str) -> Track:
     """The step as one slice, and below it a track for each kind of thing. Raises JobError where it has no cycles."""
     kernels = _timed_kernels(result.kernels)
     jobs = _timed_jobs(kernels)
-    name = f"{_job_name(result.job)} on {result.target}{'' if result.elements else ', without the accelerator'}"
     return Track(
         name=name,
         description=CYCLE,
@@ -169,8 +170,15 @@ def _levels(amounts: Iterable[tuple[_Timed, float]]) -> list[tuple[int, float]]:
     return list(levels.items())
 
 
-def _job_name(job: object) -> str:
-    return job.network.model if isinstance(job, Job) else "gemm" if isinstance(job, GemmJob) else "conv"
+def _name(result: Result) -> str:
+    match result.job:
+        case Job(network=network):
+            job = network.model
+        case GemmJob():
+            job = "gemm"
+        case _:
+            job = "conv"
+    return f"{job} on {result.target}{'' if result.elements else ', without the accelerator'}"
 
 
 def _details(kernel: KernelResult) -> dict[str, Value]:
