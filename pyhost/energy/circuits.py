@@ -101,10 +101,19 @@ class Circuit(_Table):
         return {name: activity.energy_pj for name, activity in self.activities.items()}
 
     @property
+    def key(self) -> tuple[Unit, tuple[str, ...], str | None]:
+        """What no other circuit of a library has."""
+        return self.unit, self.formats, self.accumulator
+
+    @property
     def name(self) -> str:
         """Such as "accumulate e4m3fn+e5m2 in exact"."""
-        accumulator = f" in {self.accumulator}" if self.accumulator else ""
-        return " ".join([self.unit, "+".join(self.formats)]).strip() + accumulator
+        return self.name_of(*self.key)
+
+    @staticmethod
+    def name_of(unit: str, formats: Sequence[str], accumulator: str | None) -> str:
+        """The name of a circuit that there need not be."""
+        return " ".join([unit, "+".join(formats)]).strip() + (f" in {accumulator}" if accumulator else "")
 
 
 class Circuits(_Table):
