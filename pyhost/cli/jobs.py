@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pyhost.cli.options import Output, command, job_options, machine_options
+from pyhost.cli.options import Output, command, job_options, machine_options, technology_option
 from pyhost.job import load_job, parse_change
 from pyhost.profile import Step
 from pyhost.report.tables import facts
@@ -45,6 +45,7 @@ def _fault(text: str) -> "Fault":
     help="Flip a bit of an input or weight in the target's memory first, to see it found. Repeatable.",
 )
 @click.option("--list-models", is_flag=True, help="List the networks that network.model can name.")
+@technology_option
 @machine_options
 @command
 def run(output: Output, /, job: str | None, changes: tuple[str, ...], list_models: bool, **options: Any) -> None:

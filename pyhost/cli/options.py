@@ -6,10 +6,11 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from pyhost.energy.technology import DEFAULT
 from pyhost.profile import Result, TrainResult
 from pyhost.report import Progress, show, verdict
 
-__all__ = ["FAILED", "MISMATCH", "Output", "command", "job_options", "machine_options"]
+__all__ = ["FAILED", "MISMATCH", "Output", "command", "job_options", "machine_options", "technology_option"]
 
 MISMATCH = 1
 FAILED = 3
@@ -100,4 +101,15 @@ def machine_options(function: Function) -> Function:
         default="verilator",
         show_default=True,
         help="What runs it: the verilated SoC, or the golden model alone.",
+    )(function)
+
+
+def technology_option(function: Function) -> Function:
+    """The technology whose figures turn counts into energies."""
+    return click.option(
+        "--technology",
+        default=DEFAULT,
+        show_default=True,
+        metavar="NAME|FILE",
+        help="What energies are computed for: a technology of floatsoc energy, or a JSON file.",
     )(function)

@@ -5,14 +5,14 @@ from typing import Any, TypeVar
 
 import click
 
-from pyhost.cli.options import Output, command, machine_options
+from pyhost.cli.options import Output, command, machine_options, technology_option
 from pyhost.job import convolution_job, gemm_job
 
 __all__ = ["conv", "gemm"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_MACHINE = ("target", "toolchain", "runs_dir")
+_MACHINE = ("target", "toolchain", "runs_dir", "technology")
 _ACCELERATOR = ("accumulator", "rows", "columns", "depth", "port_bits")
 _SOC = ("memory", "main_ram")
 
@@ -87,6 +87,7 @@ def _split(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dic
 @_option("--jobs", type=int, default=1, metavar="N", help="Products of the same operands, queued.")
 @_option("--resident", is_flag=True, help="A first product, not counted, leaves A and B in the accelerator.")
 @_setting_options
+@technology_option
 @machine_options
 @command
 def gemm(output: Output, /, **options: Any) -> None:
@@ -130,6 +131,7 @@ def gemm(output: Output, /, **options: Any) -> None:
 @_option("--gradient", metavar="FORMAT", default="e4m3fn", help="Format of dY.")
 @_option("--result", metavar="FORMAT", default="e8m23", help="Format of Y, dW and dX.")
 @_setting_options
+@technology_option
 @machine_options
 @command
 def conv(output: Output, /, **options: Any) -> None:

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from pyhost.cli.energy import energy
 from pyhost.cli.inspect import doctor, formats, report
 from pyhost.cli.jobs import run, train
 from pyhost.cli.options import FAILED, Output
@@ -46,7 +47,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, train, gemm, conv, formats, report, trace, doctor):
+for _command in (run, train, gemm, conv, formats, energy, report, trace, doctor):
     cli.add_command(_command)
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from pyhost.energy import Circuits, Counts, Technology, energy_of, load_circuits
+from pyhost.energy import Circuits, Technology, load_circuits
 from pyhost.energy.figures import DATA
+from pyhost.energy.model import Counts, energy_of
 from pyhost.plan.calls import Plan
 from pyhost.profile.result import Result
 

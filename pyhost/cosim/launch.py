@@ -13,7 +13,7 @@ from pyhost.cosim.hardware import hardware_of
 from pyhost.cosim.machine import Machine
 from pyhost.cosim.roundings import rounding_of
 from pyhost.cosim.session import Outcome, Reference, Session
-from pyhost.energy import Counts
+from pyhost.energy.model import Counts
 from pyhost.errors import JobError
 from pyhost.formats import parse_format
 from pyhost.golden.cycles import Prediction, predict

@@ -136,12 +136,14 @@ class Totals:
         counters = AcceleratorCounters.sum_of(kernel.accelerator for kernel in jobs if kernel.accelerator)
         available = elements * counters.cycles
         predictions = [kernel.predicted_cycles for kernel in kernels]
+        energies = [kernel.energy_pj["total"] if kernel.energy_pj else None for kernel in kernels]
         return cls(
             cycles=cycles,
             macs=macs,
             macs_per_cycle=macs / cycles if cycles else None,
             utilization=sum(kernel.macs for kernel in jobs) / available if available else None,
             accelerator=counters if jobs else None,
+            energy_pj=sum(e for e in energies if e is not None) if energies and None not in energies else None,
             predicted_cycles=sum(p for p in predictions if p is not None) if None not in predictions else None,
         )
 

@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["bar", "count", "facts", "percent", "ratio", "table", "yes"]
+__all__ = ["amount", "bar", "count", "energy_unit", "facts", "percent", "ratio", "table", "yes"]
 
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -67,6 +67,21 @@ def count(number: int | None) -> str:
 def ratio(number: float | None) -> str:
     """Three significant digits; nothing for None."""
     return "" if number is None else f"{number:.3g}"
+
+
+def energy_unit(picojoules: float, console: Console) -> tuple[float, str]:
+    """(size in pJ, name) of the largest unit that is no larger than an energy; pJ for the smallest."""
+    micro = "µJ" if console.encoding.lower().startswith("utf") else "uJ"
+    units = ((1e12, "J"), (1e9, "mJ"), (1e6, micro), (1e3, "nJ"))
+    return next((unit for unit in units if abs(picojoules) >= unit[0]), (1.0, "pJ"))
+
+
+def amount(number: float | None, most: int = 3) -> str:
+    """Three digits, as many after the point as that leaves, `most` at most: 1,234, 12.3, 0.012; nothing for None."""
+    if number is None:
+        return ""
+    digits = min(most, 0 if number >= 100 else 1 if number >= 10 else 2 if number >= 1 else 3)
+    return f"{number:,.{digits}f}"
 
 
 def percent(number: float | None, digits: int = 0) -> str:

@@ -7,13 +7,26 @@ from rich.table import Table
 from rich.text import Text
 
 from pyhost.job import Buildable, Convolution, ConvolutionJob, GemmJob, Job, Product, ProductJob
-from pyhost.profile import AcceleratorCounters, Mismatch, Number, Result, Step, Totals, TrainResult, speedups
-from pyhost.report.tables import bar, count, facts, percent, ratio, table, yes
+from pyhost.profile import (
+    AcceleratorCounters,
+    KernelResult,
+    Mismatch,
+    Number,
+    Result,
+    Step,
+    Totals,
+    TrainResult,
+    speedups,
+)
+from pyhost.profile.result import Energy
+from pyhost.report.tables import amount, bar, count, energy_unit, facts, percent, ratio, table, yes
 
 __all__ = ["show", "verdict"]
 
 _MISMATCHES_SHOWN = 5
 _STEPS_SHOWN = 20
+_WIDE = 88
+"""Columns of a terminal in which a table with energies has room for bars."""
 
 
 def verdict(result: Result | TrainResult) -> Text:
@@ -59,12 +72,15 @@ def _show_result(result: Result, console: Console) -> None:
                 f"{totals.macs:,}" + (f", {ratio(totals.macs_per_cycle)} a cycle" if totals.macs_per_cycle else ""),
             ),
             ("array", _utilization(result)),
+            ("energy", _energy(result, console)),
             *_time_facts(result),
         )
     )
     _show_mismatches(result.mismatches, console)
     console.print()
     console.print(_job_table(result) if isinstance(result.job, ProductJob) else _kernel_table(result, console))
+    if result.energy:
+        _show_energy(result.energy, console)
     if result.baseline:
         _show_baseline(result, result.baseline, console)
     _show_directory(result, console)
@@ -87,6 +103,9 @@ def _show_baseline(result: Result, baseline: Result, console: Console) -> None:
             ],
         )
     )
+    if result.energy and baseline.energy:
+        times = baseline.energy.total_pj / result.energy.total_pj
+        console.print(f"\nenergy       {_joules(baseline.energy, console)}, {times:,.1f} times as much")
 
 
 def _speedup(name: str, before: int | None, cycles: int | None) -> tuple[str, ...]:
@@ -116,6 +135,49 @@ def _utilization(result: Result) -> str | None:
         in_all = totals.macs_per_cycle / result.elements
         return f"{totals.utilization:.2%} of its elements at work, {in_all:.2%} by the SoC's count"
     return f"{totals.utilization:.0%} of its elements at work while a job ran"
+
+
+def _energy(result: Result, console: Console) -> str | None:
+    """The total with its interval, of products alone also for a multiply-add, and what that rests on."""
+    energy = result.energy
+    if energy is None:
+        return None
+    each = f", {ratio(energy.total_pj / result.totals.macs)} pJ a MAC" if isinstance(result.job, ProductJob) else ""
+    return f"{_joules(energy, console)}{each}, {energy.technology} at {energy.clock_mhz:g} MHz"
+
+
+def _joules(energy: Energy, console: Console) -> str:
+    """607 µJ (388 to 756)."""
+    size, unit = energy_unit(energy.total_pj, console)
+    low, high = amount(energy.low_pj / size), amount(energy.high_pj / size)
+    return f"{amount(energy.total_pj / size)} {unit} ({low} to {high})"
+
+
+def _show_energy(energy: Energy, console: Console) -> None:
+    """Where the energy goes, and what the width of its interval mostly comes from."""
+    size, unit = energy_unit(energy.total_pj, console)
+    parts = [part for part in energy.parts if part.picojoules]
+    console.print()
+    console.print(
+        table(
+            ("energy of", unit, "share", "from", "to"),
+            [
+                (
+                    part.name.replace("_", " "),
+                    amount(part.picojoules / size),
+                    percent(part.picojoules / energy.total_pj, 1),
+                    amount(part.low / size),
+                    amount(part.high / size),
+                )
+                for part in parts
+            ],
+        )
+    )
+    if parts:
+        widest = max(parts, key=lambda part: part.high - part.low)
+        console.print(
+            f"\nleast certain is {widest.name.replace('_', ' ')}: {widest.assumption}", highlight=False, style="dim"
+        )
 
 
 def _job_facts(job: Buildable) -> Iterator[tuple[str, str]]:
@@ -177,19 +239,25 @@ def _time_facts(result: Result | TrainResult) -> Iterator[tuple[str, str]]:
 
 def _kernel_table(result: Result, console: Console) -> Table:
     totals = result.totals
+    size, unit = energy_unit(max((k.energy_pj["total"] for k in result.kernels if k.energy_pj), default=0.0), console)
+    room = result.energy is None or console.width >= _WIDE
 
     def share(cycles: int | None) -> str:
         if not cycles or not totals.cycles:
             return ""
-        return f"{bar(cycles / totals.cycles, console, 4)} {cycles / totals.cycles:5.1%}"
+        return f"{bar(cycles / totals.cycles, console, 4) + ' ' if room else ''}{cycles / totals.cycles:5.1%}"
+
+    def energy(of: KernelResult | Totals) -> str:
+        known = of.energy_pj if isinstance(of, Totals) else of.energy_pj and of.energy_pj["total"]
+        return amount(known / size, 2) if known else ""
 
     def total(name: str, of: Totals, equal: str = "") -> tuple[str, ...]:
         costs = (ratio(of.macs_per_cycle), percent(of.utilization))
         part = share(of.cycles) if of is not totals else ""
-        return name, count(of.cycles), part, count(of.macs), *costs, equal
+        return name, count(of.cycles), part, count(of.macs), *costs, energy(of), equal
 
     return table(
-        ("kernel", "cycles", "share", "MACs", "a cycle", "array", "exact"),
+        ("kernel", "cycles", "share", "MACs", "a cycle", "array", unit, "exact"),
         [
             (
                 kernel.name,
@@ -198,6 +266,7 @@ def _kernel_table(result: Result, console: Console) -> Table:
                 count(kernel.macs or None),
                 ratio(kernel.macs_per_cycle),
                 percent(kernel.utilization(result.elements)),
+                energy(kernel),
                 yes(kernel.bit_exact),
             )
             for kernel in result.kernels
