@@ -1,5 +1,6 @@
 """The tables of a job file; what jobs of every kind have in common."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from math import frexp
 from typing import Any, Literal, Self
@@ -102,20 +103,20 @@ def exact_accumulator_bits(formats: Iterable[str]) -> int:
     return 2 * (bottom + top) + 2 * max(format_.precision for format_ in parsed) + 17
 
 
-class Buildable(Table):
+class Buildable(Table, ABC):
     """What determines the hardware, whatever runs on it."""
 
     soc: Soc = Soc()
     accelerator: Accelerator = Accelerator()
 
+    @abstractmethod
     def _operands(self) -> Iterator[tuple[str, str]]:
         """(dotted name of the field, format) of everything that the accelerator must be able to read."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def result_formats(self) -> tuple[str, ...]:
         """Formats of what the accelerator reads and writes at write-back."""
-        raise NotImplementedError
 
     @property
     def golden_only(self) -> dict[str, str]:

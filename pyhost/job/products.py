@@ -1,5 +1,6 @@
 """Jobs of matrix products alone, on random operands: one product, or those of a convolution."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self, TypeVar
 
@@ -9,10 +10,22 @@ from pyhost.job.fields import Extent, FormatName, ProductRounding
 from pyhost.job.models import Accelerator, Buildable, Job, Table
 from pyhost.job.validate import CrossFieldError, validate
 
-__all__ = ["Convolution", "ConvolutionJob", "GemmJob", "Product", "ProductJob", "convolution_job", "gemm_job"]
+__all__ = [
+    "LARGEST_STRIDE",
+    "Convolution",
+    "ConvolutionJob",
+    "GemmJob",
+    "Product",
+    "ProductJob",
+    "convolution_job",
+    "gemm_job",
+]
+
+LARGEST_STRIDE = 63
+"""Of a convolution: an input gradient has as many holes, less one, between pixels, which hardware counts in 6 bits."""
 
 
-class _Setting(Table):
+class _Setting(Table, ABC):
     """What products of every kind can say of their write-back, memory and operands."""
 
     overflow: Literal["saturate", "ieee"] = "ieee"
@@ -20,13 +33,13 @@ class _Setting(Table):
     stall: float = Field(default=0.0, ge=0, lt=1)
     seed: int = Field(default=1, ge=0, lt=2**32)
 
+    @abstractmethod
     def operands(self) -> dict[str, str]:
         """{field: format} of what the accelerator multiplies."""
-        raise NotImplementedError
 
+    @abstractmethod
     def results(self) -> tuple[str, ...]:
         """Formats of what it reads and writes at write-back."""
-        raise NotImplementedError
 
 
 class Product(_Setting):
@@ -87,7 +100,7 @@ class Convolution(_Setting):
     channels: Extent
     filters: Extent
     kernel: Extent = 3
-    stride: Extent = 1
+    stride: int = Field(default=1, ge=1, le=LARGEST_STRIDE)
     padding: int = Field(default=0, ge=0, le=65535)
     dilation: Extent = 1
     groups: Extent = 1
@@ -121,9 +134,9 @@ class ProductJob(Buildable):
     """Matrix products of random operands, on the accelerator alone."""
 
     @property
+    @abstractmethod
     def setting(self) -> _Setting:
         """The table of what is multiplied."""
-        raise NotImplementedError
 
     def _operands(self) -> Iterator[tuple[str, str]]:
         table = type(self.setting).__name__.lower()

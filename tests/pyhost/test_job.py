@@ -294,6 +294,7 @@ def test_a_convolution_survives_json():
         ({"kernel": 6}, "--kernel: a window of 6x6 does not fit 6x5 with 0 of padding"),
         ({"dilation": 3}, "--kernel: a window of 7x7 does not fit"),
         ({"weight": "e9"}, '--weight = "e9": '),
+        ({"stride": 64}, "--stride = 64: must be less than or equal to 63"),
     ],
 )
 def test_a_convolution_names_the_argument_that_is_wrong(changes, expected):

@@ -8,8 +8,10 @@ import pytest
 
 from accel_rtl import Accelerator, AcceleratorConfig, AcceleratorConfigError
 from accel_rtl.registers import COUNTERS, DESCRIPTOR, RECORD_WORDS
+from accel_rtl.window import PHASE_BITS
 from pyhost.errors import FloatsocError
 from pyhost.formats import FormatError
+from pyhost.job.products import LARGEST_STRIDE
 
 PLAN = Path(__file__).parents[2] / "firmware" / "plan.h"
 
@@ -122,3 +124,7 @@ def test_descriptors_and_records_are_the_structs_of_the_firmware():
 def test_panels_are_as_wide_as_a_memory_word(side, bits, tiles):
     assert _config(port_bits=bits).panel_tiles(side) == tiles
     assert _config(port_bits=bits, operand_formats=("e5m10",)).panel_tiles(2 * side) == -(-tiles // 4)
+
+
+def test_convolutions_have_strides_that_hardware_counts_in_its_phases():
+    assert LARGEST_STRIDE == 2**PHASE_BITS - 1
