@@ -1,9 +1,9 @@
 """The accelerator as a SoC instantiates it."""
 
-from migen import ClockDomainsRenamer, Module, Signal
+from migen import ClockDomainsRenamer, Module, Record, Signal
 
 from accel_rtl.config import AcceleratorConfig, AcceleratorConfigError
-from accel_rtl.core import Core
+from accel_rtl.core import Core, activity_layout
 from accel_rtl.port import MemoryPort
 from accel_rtl.registers import RegisterBank
 
@@ -20,6 +20,7 @@ class Accelerator(Module):
     ============ ========= ===========================================================================================
     port         out       `MemoryPort` into main memory, in clock domain `accelerator`
     clock_enable out       registered in `sys`: domain `accelerator` shall tick with `sys` while it is 1 (or in reset)
+    activity     out       what the core does in a cycle, a record of `core.activity_layout`, in `accelerator`
     get_csrs()             the registers, in clock domain `sys`
     ============ ========= ===========================================================================================
 
@@ -36,6 +37,7 @@ class Accelerator(Module):
             )
         self.port = MemoryPort((memory_bytes // word - 1).bit_length(), config.port_bits)
         self.clock_enable = Signal()
+        self.activity = Record(activity_layout())
         self.submodules.registers = registers = RegisterBank()
         self.submodules.core = core = ClockDomainsRenamer("accelerator")(
             Core(config, self.port, memory_base, memory_bytes)
@@ -51,6 +53,7 @@ class Accelerator(Module):
             registers.ended.eq(core.ended),
             registers.code.eq(core.code),
             registers.busy.eq(core.busy),
+            self.activity.eq(core.activity),
         ]
 
     def get_csrs(self):

@@ -15,9 +15,17 @@ from accel_rtl.registers import RECORD_WORDS, WORD_BITS, ErrorCode
 from accel_rtl.scratchpad import Halves, Ring, Scratchpad, TilePad
 from accel_rtl.store import Store
 
-__all__ = ["Core"]
+__all__ = ["Core", "activity_layout"]
 
 A, B, C, ADDEND, MASK = range(5)
+
+
+def activity_layout() -> list[tuple[str, int]]:
+    """What the core does in a cycle: each bit is an event that a counter of `struct accelerator_counters` counts.
+
+    The cycle counts while `counting`; then it belongs to `busy`, else to `wait_a`, else to `wait_b`, else to the store.
+    """
+    return [(name, 1) for name in ("counting", "busy", "wait_a", "wait_b", "read", "write", "bus_wait")]
 
 
 class Core(Module):
@@ -30,6 +38,7 @@ class Core(Module):
     take       out       it is taken
     ended      out       a job ends, with code `code`
     busy       out       there are jobs
+    activity   out       record of `activity_layout`
     port       out       the `MemoryPort`
     ========== ========= ====================================================
 
@@ -44,6 +53,7 @@ class Core(Module):
         self.ended = Signal()
         self.code = Signal(max=max(ErrorCode) + 1)
         self.busy = Signal()
+        self.activity = Record(activity_layout())
 
         ###
 
@@ -339,6 +349,13 @@ class Core(Module):
             "bus_wait": master.waiting,
         }
         events["wait_store"] = ~events["busy"] & ~events["wait_a"] & ~events["wait_b"]
+        write = store.write_valid & store.write_ready
+        self.comb += [
+            self.activity.counting.eq(counting),
+            self.activity.read.eq(master.read),
+            self.activity.write.eq(write),
+            *(getattr(self.activity, name).eq(events[name]) for name in ("busy", "wait_a", "wait_b", "bus_wait")),
+        ]
         for name, counter in counters.items():
             event, value = Signal(), Signal(WORD_BITS)  # a signal of one bit: an inverted one would be widened first
             self.comb += [event.eq(events[name]), value.eq(counter + event)]
@@ -352,7 +369,7 @@ class Core(Module):
             If(close, closed_macs.eq(next_macs), closed_reads.eq(Mux(self.taken, reads + master.read, earlier_reads))),
             If(reader.take, reads.eq(0)).Else(reads.eq(reads + master.read)),
             If(reader.next, earlier_reads.eq(reads + master.read)),
-            If(self.ended, writes.eq(0)).Elif(store.write_valid & store.write_ready, writes.eq(writes + 1)),
+            If(self.ended, writes.eq(0)).Elif(write, writes.eq(writes + 1)),
         ]
         dma_beats = Signal(WORD_BITS)
         self.comb += dma_beats.eq(closed_reads + writes)

@@ -43,11 +43,13 @@ static enum plan_error run_kernel(const struct kernel *kernel) {
 
 struct moment {
     uint64_t cycles, instructions;
+    struct cpu_bus_counters cpu_bus;
 };
 
 static struct moment now(void) {
     struct moment moment = {.instructions = instruction_count()};
     moment.cycles = cycle_count();
+    moment.cpu_bus = cpu_bus_count();
     return moment;
 }
 
@@ -73,10 +75,15 @@ static void end_kernel(struct moment end, uint32_t on_accelerator, enum plan_err
         begin = run.end;
     uint64_t cycles = end.cycles - begin.cycles, instructions = end.instructions - begin.instructions;
     struct record *record = &run.records[run.ended++];
+    record->begin_low = (uint32_t)begin.cycles;
+    record->begin_high = (uint32_t)(begin.cycles >> 32);
     record->cycles_low = (uint32_t)cycles;
     record->cycles_high = (uint32_t)(cycles >> 32);
     record->instructions_low = (uint32_t)instructions;
     record->instructions_high = (uint32_t)(instructions >> 32);
+    record->cpu_bus.reads = end.cpu_bus.reads - begin.cpu_bus.reads;
+    record->cpu_bus.writes = end.cpu_bus.writes - begin.cpu_bus.writes;
+    record->cpu_bus.busy = end.cpu_bus.busy - begin.cpu_bus.busy;
     record->on_accelerator = on_accelerator;
     run.end = end;
     if (run.error == ERROR_NONE) {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "csr.h"
+#include "plan.h"
 
 static inline uint32_t register_read(uint32_t address) { return *(volatile uint32_t *)(uintptr_t)address; }
 
@@ -39,6 +40,17 @@ static inline uint64_t cycle_count(void) {
 #else
     return 0;
 #endif
+}
+
+/* What the CPU's buses moved until the last `cycle_count`, which latches these counts too; 0 on a SoC without them. */
+static inline struct cpu_bus_counters cpu_bus_count(void) {
+    struct cpu_bus_counters counters = {0, 0, 0};
+#ifdef CSR_CPU_BUS_READS_ADDR
+    counters.reads = register_read(CSR_CPU_BUS_READS_ADDR);
+    counters.writes = register_read(CSR_CPU_BUS_WRITES_ADDR);
+    counters.busy = register_read(CSR_CPU_BUS_BUSY_ADDR);
+#endif
+    return counters;
 }
 
 /* Instructions retired since reset. VexRiscv variants other than `full` have no counter and read 0. */

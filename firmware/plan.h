@@ -286,16 +286,24 @@ struct job_record {
     uint32_t reserved[2];
 } __attribute__((aligned(16)));
 
+/* Words that the CPU's buses move between main memory and the CPU, caches included; modulo 2^32. */
+struct cpu_bus_counters {
+    uint32_t reads, writes; /* words, a number */
+    uint32_t busy;          /* cycles in which one is under way or waits */
+};
+
 /*
  * One per kernel, written when it ends. A kernel begins when the firmware starts or
  * submits it, or when the kernel before has ended, whichever is later.
  */
 struct record {
     struct job_record job;                        /* of a matrix product on the accelerator: its gemm.record */
-    uint32_t cycles_low, cycles_high;             /* of this kernel, by the SoC's counter */
+    uint32_t begin_low, begin_high;               /* the SoC's counter of cycles when this kernel began */
+    uint32_t cycles_low, cycles_high;             /* of this kernel, by the same counter */
     uint32_t instructions_low, instructions_high; /* 0 where the CPU has no counter */
+    struct cpu_bus_counters cpu_bus;              /* meanwhile; 0 where the SoC does not count */
     uint32_t on_accelerator;                      /* 1: `job` is filled in */
-    uint32_t reserved[3];
+    uint32_t reserved[2];
 };
 
 enum state {

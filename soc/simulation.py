@@ -4,6 +4,8 @@ from litex.build.generic_platform import GenericPlatform, Pins, Subsignal
 from litex.gen import LiteXModule
 from migen import ClockDomain, Signal
 
+from accel_rtl.core import activity_layout
+
 __all__ = ["SimulationPlatform"]
 
 _IO = [
@@ -17,6 +19,12 @@ _IO = [
     ("bus_error", 0, Pins(1)),
     # A character that the program prints: valid for one cycle, nothing can hold it up.
     ("console", 0, Subsignal("valid", Pins(1)), Subsignal("data", Pins(8))),
+    # What recording.hpp makes a record of. The cycle counter is latched:
+    ("moment", 0, Pins(1)),
+    # Words that the CPU reads and writes, and its requests: see BusCounters.
+    ("cpu_bus", 0, Subsignal("read", Pins(1)), Subsignal("write", Pins(1)), Subsignal("request", Pins(1))),
+    # The accelerator's: see `activity_layout`.
+    ("activity", 0, *(Subsignal(name, Pins(1)) for name, _ in activity_layout())),
 ]
 
 
@@ -40,7 +48,14 @@ class SimulationPlatform(GenericPlatform):
             console.valid.eq(soc.uart.source.valid),
             console.data.eq(soc.uart.source.data),
             self.request("bus_error").eq(soc.ctrl.seen),
+            self.request("moment").eq(soc.cycle_counter.latch.re),
         ]
+        cpu_bus, activity = self.request("cpu_bus"), self.request("activity")
+        soc.comb += [getattr(cpu_bus, name).eq(getattr(soc.cpu_bus, name)) for name in ("read", "write", "request")]
+        if hasattr(soc, "accelerator"):
+            soc.comb += [
+                getattr(activity, name).eq(getattr(soc.accelerator.activity, name)) for name, _ in activity_layout()
+            ]
 
 
 class _Clocking(LiteXModule):

@@ -6,6 +6,7 @@ from litex.soc.integration.soc_core import SoCCore
 from migen import If, Signal
 
 from accel_rtl import Accelerator
+from soc.bus_counters import BusCounters
 from soc.config import MAIN_RAM_ORIGIN, SocConfig
 from soc.cycle_counter import CycleCounter
 from soc.ram import MainRam
@@ -19,12 +20,12 @@ may be refreshed and serve the accelerator first, below 100."""
 
 
 class FloatSoc(SoCCore):
-    """VexRiscv, main RAM, console, cycle counter and, if the configuration has one, the accelerator.
+    """VexRiscv, main RAM, console, counters and, if the configuration has one, the accelerator.
 
     | what            | where                                                              |
     |-----------------|--------------------------------------------------------------------|
     | main RAM        | 0x40000000; the CPU starts at its first word                       |
-    | registers       | 0xf0000000: `uart`, `cycle_counter`, `accelerator`                 |
+    | registers       | 0xf0000000: `uart`, `cycle_counter`, `cpu_bus`, `accelerator`      |
     | clock domains   | `sys`, and `accelerator`: the same clock, gated while it has no job |
 
     platform: `clocking()` makes the clock domains, `uart` names LiteX's UART, `connect(soc)` does the rest.
@@ -59,6 +60,7 @@ class FloatSoc(SoCCore):
         else:
             self.ram = MainRam(config.main_ram, port=port, stall=self.crg.stall)
         self.bus.add_slave("main_ram", self.ram.bus, SoCRegion(origin=MAIN_RAM_ORIGIN, size=config.main_ram))
+        self.cpu_bus = BusCounters(self.ram.bus, latch=self.cycle_counter.latch.re)
         platform.connect(self)
 
 

@@ -15,7 +15,7 @@ from pyhost.golden.gemm import Accumulator, Chain
 from pyhost.plan.calls import Plan
 from pyhost.plan.pack import FormatTable, pack_formats, pack_kernels
 from pyhost.plan.tensors import ALIGNMENT, Tensor, place
-from pyhost.profile.result import AcceleratorCounters, MemoryRegion
+from pyhost.profile.result import AcceleratorCounters, CpuBusCounters, MemoryRegion
 from pyhost.targets.base import Limit, Target
 from pyhost.targets.elf import ElfImage
 
@@ -30,11 +30,16 @@ _POISON = 0xA5
 
 @dataclass(frozen=True)
 class KernelRecord:
-    """What the firmware measured for one kernel; `accelerator` is None where it was not used."""
+    """What the firmware measured for one kernel; `begin` is in cycles from the step's start.
 
+    `accelerator` is None where it was not used, `cpu_bus` where its counts are not known: they are modulo 2^32.
+    """
+
+    begin: int
     cycles: int
     instructions: int | None
     accelerator: AcceleratorCounters | None
+    cpu_bus: CpuBusCounters | None
 
 
 @dataclass(frozen=True)
@@ -134,8 +139,9 @@ class Machine:
         self._run_until("STATE_DONE", self._limit, self._entered)
         size = len(self._plan.kernels) * self._record_type.itemsize
         records = np.frombuffer(self._target.read(self._records_at, size), self._record_type)
-        mailbox = self._read_mailbox()
-        return StepRecord(tuple(map(_record, records)), _wide(mailbox, "cycles"), self._target.cycles - before)
+        cycles = _wide(self._read_mailbox(), "cycles")
+        start = _wide(records[-1], "begin") + _wide(records[-1], "cycles") - cycles if len(records) else 0
+        return StepRecord(tuple(_record(r, start) for r in records), cycles, self._target.cycles - before)
 
     @property
     def console(self) -> str:
@@ -210,13 +216,18 @@ def _wide(record: Any, name: str) -> int:
     return int(record[f"{name}_low"]) | int(record[f"{name}_high"]) << 32
 
 
-def _record(record: Any) -> KernelRecord:
+def _record(record: Any, start: int) -> KernelRecord:
     counters = record["job"]["counters"]
+    cycles = _wide(record, "cycles")
     singles = (name for name in counters.dtype.names if not name.startswith("macs_"))
     return KernelRecord(
-        cycles=_wide(record, "cycles"),
+        begin=_wide(record, "begin") - start,
+        cycles=cycles,
         instructions=_wide(record, "instructions") or None,
         accelerator=AcceleratorCounters(macs=_wide(counters, "macs"), **{name: int(counters[name]) for name in singles})
         if record["on_accelerator"]
+        else None,
+        cpu_bus=CpuBusCounters(**{name: int(record["cpu_bus"][name]) for name in record["cpu_bus"].dtype.names})
+        if cycles < 1 << 32
         else None,
     )

@@ -198,8 +198,10 @@ class Session:
                 macs=kernel.macs,
                 cycles=cost.cycles if cost else None,
                 predicted_cycles=predicted,
+                begin=cost.begin if cost else None,
                 instructions=cost.instructions if cost else None,
                 accelerator=cost.accelerator if cost else None,
+                cpu_bus=cost.cpu_bus if cost else None,
                 bit_exact=None if wrong is None else index not in wrong,
             )
             for index, (kernel, cost, predicted) in enumerate(

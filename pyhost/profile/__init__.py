@@ -2,6 +2,7 @@
 
 from pyhost.profile.result import (
     AcceleratorCounters,
+    CpuBusCounters,
     KernelResult,
     Mismatch,
     Number,
@@ -17,6 +18,7 @@ from pyhost.profile.result import (
 
 __all__ = [
     "AcceleratorCounters",
+    "CpuBusCounters",
     "KernelResult",
     "Mismatch",
     "Number",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SCHEMA",
     "AcceleratorCounters",
+    "CpuBusCounters",
     "Energy",
     "EnergyPart",
     "KernelResult",
@@ -65,7 +66,16 @@ class Mismatch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AcceleratorCounters:
+class _Counters:
+    @classmethod
+    def sum_of(cls, counters: Iterable[Self]) -> Self:
+        """Each count summed."""
+        all_counters = tuple(counters)
+        return cls(**{f.name: sum(getattr(each, f.name) for each in all_counters) for f in fields(cls)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceleratorCounters(_Counters):
     """What the accelerator counted in a kernel, or in several: see struct accelerator_counters."""
 
     macs: int = 0
@@ -77,11 +87,18 @@ class AcceleratorCounters:
     dma_beats: int = 0
     bus_wait: int = 0
 
-    @classmethod
-    def sum_of(cls, counters: Iterable[AcceleratorCounters]) -> Self:
-        """Each count summed."""
-        all_counters = tuple(counters)
-        return cls(**{f.name: sum(getattr(each, f.name) for each in all_counters) for f in fields(cls)})
+
+@dataclass(frozen=True, kw_only=True)
+class CpuBusCounters(_Counters):
+    """What passed between the CPU's buses and main memory in a kernel, or in several.
+
+    reads, writes: words of 32 bits, those that fill a cache's line included; a byte or half written is a word. busy:
+    cycles in which one was under way or waited.
+    """
+
+    reads: int = 0
+    writes: int = 0
+    busy: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +112,11 @@ class KernelResult:
     macs: int
     cycles: int | None = None
     predicted_cycles: int | None = None
+    begin: int | None = None
+    """Cycles from the step's start to this kernel's."""
     instructions: int | None = None
     accelerator: AcceleratorCounters | None = None
+    cpu_bus: CpuBusCounters | None = None
     energy_pj: Mapping[str, float] | None = None
     """By the names of `Energy.parts`, and their sum as "total"."""
     energy_interval_pj: tuple[float, float] | None = None
@@ -116,13 +136,14 @@ class KernelResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Of the whole step. cycles: from the first kernel's start to the last one's end. accelerator: summed over jobs."""
+    """Of the whole step. cycles: from the first kernel's start to the last one's end. accelerator, cpu_bus: summed."""
 
     cycles: int | None
     macs: int
     macs_per_cycle: float | None
     utilization: float | None
     accelerator: AcceleratorCounters | None = None
+    cpu_bus: CpuBusCounters | None = None
     energy_pj: float | None = None
     energy_interval_pj: tuple[float, float] | None = None
     predicted_cycles: int | None = None
@@ -135,6 +156,7 @@ class Totals:
         jobs = [kernel for kernel in kernels if kernel.accelerator]
         counters = AcceleratorCounters.sum_of(kernel.accelerator for kernel in jobs if kernel.accelerator)
         available = elements * counters.cycles
+        cpu_bus = [kernel.cpu_bus for kernel in kernels]
         predictions = [kernel.predicted_cycles for kernel in kernels]
         energies = [kernel.energy_pj["total"] if kernel.energy_pj else None for kernel in kernels]
         return cls(
@@ -143,6 +165,7 @@ class Totals:
             macs_per_cycle=macs / cycles if cycles else None,
             utilization=sum(kernel.macs for kernel in jobs) / available if available else None,
             accelerator=counters if jobs else None,
+            cpu_bus=CpuBusCounters.sum_of(c for c in cpu_bus if c) if cpu_bus and None not in cpu_bus else None,
             energy_pj=sum(e for e in energies if e is not None) if energies and None not in energies else None,
             predicted_cycles=sum(p for p in predictions if p is not None) if None not in predictions else None,
         )
