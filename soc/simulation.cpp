@@ -3,10 +3,13 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 
 #include "Vsoc.h"
 #include "Vsoc___024root.h"
+
+#include "recording.hpp"
 
 // What Vsoc::eval() calls, between locks and queues that only $display and threads need.
 void Vsoc___024root___eval(Vsoc___024root *root);
@@ -35,12 +38,16 @@ class Simulation {
         console.clear();
         cycles = 0;
         program_counter = 0;
+        recording.reset();
+        is_recording = false;
     }
 
     void step(uint64_t count) {
         constexpr uint64_t observed = 32; // cycles at the end of a step in which the program counter is looked at
         const uint64_t blind = count > observed ? count - observed : 0;
         select();
+        if (is_recording)
+            return recorded_step(count);
         for (uint64_t i = 0; i < blind; i++)
             tick(model.accelerator_clock_enable | !clock_gate);
         for (uint64_t i = blind; i < count; i++) {
@@ -51,16 +58,71 @@ class Simulation {
         cycles += count;
     }
 
+    void record() {
+        recording = std::make_unique<Recording>();
+        is_recording = true;
+    }
+
+    void stop_recording() {
+        if (is_recording)
+            recording->profile.finish(cycles);
+        is_recording = false;
+    }
+
     auto &ram() { return model.rootp->soc__DOT__main_ram; }
 
     VerilatedContext context;
     Vsoc model{&context};
     std::string console; // printed and not yet fetched
     uint64_t cycles = 0;
-    uint32_t program_counter = 0; // of the instruction that ended last
-    bool clock_gate = true;       // the accelerator's clock stands still while it has nothing to do
+    uint32_t program_counter = 0;         // of the instruction that ended last
+    bool clock_gate = true;               // the accelerator's clock stands still while it has nothing to do
+    std::unique_ptr<Recording> recording; // the last one, until reset
 
   private:
+    void recorded_step(uint64_t count) {
+        for (uint64_t i = 0; i < count; i++) {
+            const bool accelerator = model.accelerator_clock_enable | !clock_gate;
+            const Observation seen = look(accelerator);
+            if (seen.executes)
+                program_counter = seen.pc;
+            recording->observe(seen);
+            tick(accelerator);
+            cycles++;
+        }
+    }
+
+    // The cycle that the next clock edge ends.
+    Observation look(bool accelerator) {
+        const auto &root = *model.rootp;
+        Observation seen{.cycle = cycles, .moment = model.moment != 0};
+        seen.executes = root.soc__DOT__VexRiscv__DOT__writeBack_arbitration_isValid;
+        if (seen.executes) {
+            seen.pc = root.soc__DOT__VexRiscv__DOT__memory_to_writeBack_PC;
+            const uint32_t offset = seen.pc - main_ram_origin;
+            if (offset <= sizeof ram() - sizeof seen.instruction)
+                std::memcpy(&seen.instruction, reinterpret_cast<const char *>(&ram()) + offset,
+                            sizeof seen.instruction);
+        }
+        seen.traffic = {0, 0, 0, model.cpu_bus_read, model.cpu_bus_write, model.cpu_bus_request};
+        if (accelerator) {
+            enum { IDLE, BUSY, WAIT_A, WAIT_B, WAIT_STORE };
+            const bool counting = model.activity_counting;
+            seen.state = !counting               ? IDLE
+                         : model.activity_busy   ? BUSY
+                         : model.activity_wait_a ? WAIT_A
+                         : model.activity_wait_b ? WAIT_B
+                                                 : WAIT_STORE;
+            seen.traffic[0] = model.activity_read;
+            seen.traffic[1] = model.activity_write;
+            seen.traffic[2] = counting && model.activity_bus_wait;
+        }
+        return seen;
+    }
+
+    static constexpr uint32_t main_ram_origin = 0x40000000;
+    bool is_recording = false;
+
     // Verilator's run time remembers one context a thread, even one that has been destroyed.
     void select() { Verilated::threadContextp(&context); }
 
@@ -98,6 +160,33 @@ EXPORT uint32_t soc_program_counter(const Simulation *soc) { return soc->program
 
 // Whether a load or store has gone where nothing is, since reset.
 EXPORT bool soc_bus_error(const Simulation *soc) { return soc->model.bus_error; }
+
+// Record every cycle from now on until `soc_stop_recording`; forgets the recording before.
+EXPORT void soc_record(Simulation *soc) { soc->record(); }
+
+EXPORT void soc_stop_recording(Simulation *soc) { soc->stop_recording(); }
+
+// An array of what was recorded, and its length: moments, calls, samples, runs, traffic (see recording.hpp). Valid
+// until the simulation goes on.
+EXPORT const void *soc_recorded(const Simulation *soc, uint32_t which, uint64_t *count) {
+    const auto array = [count](const auto &vector) -> const void * {
+        *count = vector.size();
+        return vector.data();
+    };
+    const Recording &recording = *soc->recording;
+    switch (which) {
+    case 0:
+        return array(recording.profile.moments);
+    case 1:
+        return array(recording.profile.calls);
+    case 2:
+        return array(recording.profile.samples);
+    case 3:
+        return array(recording.activity.runs);
+    default:
+        return array(recording.activity.traffic);
+    }
+}
 
 // Main RAM's bytes, little endian like the SoC; valid as long as the simulation is.
 EXPORT void *soc_ram(Simulation *soc) { return &soc->ram(); }

@@ -58,6 +58,7 @@ def build_soc(hardware: Hardware, progress: Progress = lambda message: None) -> 
         sources / "simulation.cpp",
         top="soc",
         library="libsoc.so",
+        headers=[sources / "recording.hpp"],
         training=training if os.environ.get("FLOATSOC_PROFILE_GUIDED") != "0" else None,
         progress=progress,
     )

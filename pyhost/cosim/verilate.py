@@ -65,6 +65,7 @@ def verilate(
     *,
     top: str,
     library: str,
+    headers: Sequence[Path] = (),
     optimisation: str = "-O2",
     training: Training | None = None,
     progress: Callable[[str], None] = lambda message: None,
@@ -73,15 +74,15 @@ def verilate(
 
     sources: Verilog files, and .vlt files of Verilator configuration. harness: one C++ file; it includes
     `V{top}.h` and marks what it exports with `__attribute__((visibility("default")))` and extern "C".
-    library: its file name. optimisation: of the C++ compiler; -O2 for long runs, -O1 for unit
-    tests, where compiling takes longer than running. training: compile twice, the second time by what
-    the first did in this run; a quarter faster where a CPU is simulated.
+    library: its file name. headers: what the harness includes from its own directory. optimisation: of the
+    C++ compiler; -O2 for long runs, -O1 for unit tests, where compiling takes longer than running. training:
+    compile twice, the second time by what the first did in this run; a quarter faster where a CPU is simulated.
 
     Raises BuildError.
     """
     key = content_key(
         verilator_version(),
-        source_digest([Path(__file__), harness, *sources, *(training.sources if training else ())]),
+        source_digest([Path(__file__), harness, *headers, *sources, *(training.sources if training else ())]),
         top,
         library,
         optimisation,
