@@ -23,10 +23,8 @@ from pyhost.plan.calls import (
     Call,
     Gemm,
     Kernel,
-    Matrix,
     MaxPool,
     MaxPoolGradient,
-    Operand,
     SoftmaxCrossEntropy,
 )
 from pyhost.plan.tensors import Tensor
@@ -77,18 +75,19 @@ def fits() -> Fits:
 
 
 def signature(call: Call, accumulator: str) -> str:
-    """Formats that decide how long each element takes: of all tensors in order, and of a product's accumulator."""
+    """Formats that decide how long an element takes: of all tensors in order; of a product A, B, its accumulator."""
+    if isinstance(call, Gemm):
+        operands = (view.tensor.format for view in (call.a, call.b))
+        return " ".join([*(format_.name for format_ in operands if format_), accumulator])
     views = (getattr(call, name) for name in call.__dataclass_fields__)
-    tensors = (view.tensor if isinstance(view, Operand | Matrix) else view for view in views)
-    names = [each.format.name for each in tensors if isinstance(each, Tensor) and each.format]
-    return " ".join(names + ([accumulator] if isinstance(call, Gemm) else []))
+    return " ".join(view.format.name for view in views if isinstance(view, Tensor) and view.format)
 
 
 def features(call: Call) -> dict[str, float]:
     """The counts that the time of a kernel is made of."""
     match call:
         case Gemm():
-            return {"one": 1, "outputs": call.m * call.n, "macs": call.m * call.n * call.k}
+            return {"outputs": call.m * call.n, "macs": call.m * call.n * call.k}
         case MaxPool() | MaxPoolGradient():
             windows = call.images * (call.height // call.window) * (call.width // call.window) * call.channels
             return {"one": 1, "windows": windows, "elements": prod(call.x.shape)}
