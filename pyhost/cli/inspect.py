@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -42,15 +43,32 @@ def formats(output: Output, /, name: str | None) -> None:
 
 @click.command(
     epilog="""\b
-    Example:
+    Examples:
       floatsoc report runs/cnn-digits-verilator-20260101-120000
+      floatsoc report runs/cnn-digits-verilator-20260101-120000 --html report.html
     """
 )
 @click.argument("run_dir", type=click.Path())
+@click.option(
+    "--html", metavar="FILE", type=click.Path(), help="Write it as a page with charts, one file that needs no network."
+)
 @command
-def report(output: Output, /, run_dir: str) -> None:
+def report(output: Output, /, run_dir: str, html: str | None) -> None:
     """Show a recorded run again; the exit status is that of the run."""
-    output.deliver(read_result(run_dir))
+    result = read_result(run_dir)
+    if html is None:
+        output.deliver(result)
+        return
+    from pyhost.report.html import write_report  # charts take a second to import
+
+    with output.progress() as progress:
+        write_report(result, Path(html), progress)
+    if output.json:
+        output.deliver(result)
+        return
+    output.judge(result)
+    if not output.quiet:
+        output.console.print(f"written to {html}", soft_wrap=True)
 
 
 @click.command(

@@ -41,10 +41,14 @@ class Output:
         """Progress on standard error; none with -q."""
         return Progress(Console(stderr=True, highlight=False), quiet=self.quiet)
 
-    def deliver(self, result: Result | TrainResult) -> None:
-        """Show a result as asked for; a mismatch makes the exit status 1."""
+    def judge(self, result: Result | TrainResult) -> None:
+        """A mismatch makes the exit status 1."""
         if result.equal is False:
             self.status = MISMATCH
+
+    def deliver(self, result: Result | TrainResult) -> None:
+        """Show a result as asked for; a mismatch makes the exit status 1."""
+        self.judge(result)
         if self.json:
             click.echo(result.to_json(), nl=False)
         elif self.quiet:

@@ -55,7 +55,8 @@ def roofline(result: Result) -> Roofline | None:
     """The products of `result` that ran on the accelerator under its roofs; None where none is known.
 
     Traffic are the words that the job moved through the accelerator's port, times its width. A job in the queue loads
-    while the one before multiplies: its cycles then do not hold all of its traffic, and it may lie above the port's roof.
+    while the one before multiplies: its cycles then do not hold all of its traffic, and it may lie above the port's
+    roof.
     """
     accelerator = result.job.accelerator
     width = accelerator.port_bits // 8
