@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pyhost.errors import FloatsocError
 from pyhost.formats import parse_format
@@ -135,6 +135,15 @@ class Circuits(_Table):
     wire_model: str
     seed: int
     circuits: tuple[Circuit, ...]
+
+    @field_validator("circuits")
+    @classmethod
+    def _each_once(cls, circuits: tuple[Circuit, ...]) -> tuple[Circuit, ...]:
+        names = [circuit.name for circuit in circuits]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{name} appears twice")
+        return circuits
 
     def find(self, unit: Unit, formats: str | Sequence[str] = (), accumulator: str | None = None) -> Circuit | None:
         """The unit for exactly these formats, in any order and by any of their names, or None."""

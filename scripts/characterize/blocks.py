@@ -23,29 +23,30 @@ ACCUMULATOR_BITS = 32
 
 @dataclass(frozen=True)
 class Block:
-    """A unit with named ports. Ports of the same name are connected in a design."""
+    """A unit: the Verilog of module `name`, and widths by port, which are pins `port_pin`, `clk` besides.
+
+    Ports of the same name are connected in a design.
+    """
 
     name: str
-    module: Module
-    inputs: Mapping[str, Signal]
-    outputs: Mapping[str, Signal]
+    verilog: str
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
 
-    def verilog(self) -> str:
-        """Module `name` with its ports, `clk` besides; there is no reset, for nothing in a unit needs one."""
+    @classmethod
+    def of(cls, name: str, module: Module, inputs: dict[str, Signal], outputs: dict[str, Signal]) -> "Block":
+        """The block of a Migen module. There is no reset, for nothing in a unit needs one."""
         top = Module()
         top.clock_domains.cd_sys = ClockDomain("sys", reset_less=True)
-        top.submodules += self.module
         top.cd_sys.clk.name_override = "clk"
+        top.submodules += module
         pins = {top.cd_sys.clk}
-        for name, signal in self.inputs.items():
-            pin = Signal((len(signal), signal.signed), name_override=f"{name}_pin")
-            top.comb += signal.eq(pin)
+        for port, signal in (inputs | outputs).items():
+            pin = Signal(len(signal), name_override=f"{port}_pin")
+            top.comb += signal.eq(pin) if port in inputs else pin.eq(signal)
             pins.add(pin)
-        for name, signal in self.outputs.items():
-            pin = Signal((len(signal), signal.signed), name_override=f"{name}_pin")
-            top.comb += pin.eq(signal)
-            pins.add(pin)
-        return str(convert(top, pins, name=self.name))
+        widths = ({port: len(signal) for port, signal in side.items()} for side in (inputs, outputs))
+        return cls(name, str(convert(top, pins, name=name)), *widths)
 
 
 @dataclass(frozen=True)
@@ -57,27 +58,27 @@ class Design:
     @property
     def inputs(self) -> dict[str, int]:
         """Widths of the design's inputs."""
-        driven = {name for block in self.blocks for name in block.outputs}
-        return {n: len(s) for block in self.blocks for n, s in block.inputs.items() if n not in driven}
+        driven = {port for block in self.blocks for port in block.outputs}
+        return {port: w for block in self.blocks for port, w in block.inputs.items() if port not in driven}
 
     @property
     def outputs(self) -> dict[str, int]:
         """Widths of the design's outputs."""
-        taken = {name for block in self.blocks for name in block.inputs}
-        return {n: len(s) for block in self.blocks for n, s in block.outputs.items() if n not in taken}
+        taken = {port for block in self.blocks for port in block.inputs}
+        return {port: w for block in self.blocks for port, w in block.outputs.items() if port not in taken}
 
     def verilog(self) -> str:
         """All modules; the one that holds them is TOP."""
-        ports = [f"input [{w - 1}:0] {n}" for n, w in self.inputs.items()]
-        ports += [f"output [{w - 1}:0] {n}" for n, w in self.outputs.items()]
+        ports = [f"input [{w - 1}:0] {port}" for port, w in self.inputs.items()]
+        ports += [f"output [{w - 1}:0] {port}" for port, w in self.outputs.items()]
         lines = [f"module {TOP}(input clk, {', '.join(ports)});"]
         own = self.inputs | self.outputs
         for block in self.blocks:
-            lines += [f"wire [{len(s) - 1}:0] {n};" for n, s in block.outputs.items() if n not in own]
+            lines += [f"wire [{w - 1}:0] {port};" for port, w in block.outputs.items() if port not in own]
         for block in self.blocks:
-            pins = "".join(f", .{n}_pin({n})" for n in (*block.inputs, *block.outputs))
+            pins = "".join(f", .{port}_pin({port})" for port in (*block.inputs, *block.outputs))
             lines.append(f"{block.name} {block.name}(.clk(clk){pins});")
-        return "\n".join([*(block.verilog() for block in self.blocks), *lines, "endmodule", ""])
+        return "\n".join([*(block.verilog for block in self.blocks), *lines, "endmodule", ""])
 
 
 def _fields(prefix: str, record: Record, signals: Sequence[str]) -> dict[str, Signal]:
@@ -97,7 +98,7 @@ def decoder(formats: Sequence[str]) -> Design:
     operand = Record(operand_layout(form), reset_less=True)
     module.sync += operand.eq(decode.value)
     inputs = {"code": decode.code} | ({"format": decode.format} if len(known) > 1 else {})
-    return Design([Block("decode", module, inputs, _fields("value", operand, _names(operand_layout(form))))])
+    return Design([Block.of("decode", module, inputs, _fields("value", operand, _names(operand_layout(form))))])
 
 
 def element(formats: Sequence[str], accumulator: str) -> Design:
@@ -116,7 +117,7 @@ def element(formats: Sequence[str], accumulator: str) -> Design:
     if not config.exact and config.stochastic:
         inputs |= {"random": unit.random, "stochastic": unit.stochastic}
     words = {f"word{i}": word for i, word in enumerate(unit.words)}
-    return Design([Block("multiply", multiplier, operands, outputs), Block("accumulate", unit, inputs, words)])
+    return Design([Block.of("multiply", multiplier, operands, outputs), Block.of("accumulate", unit, inputs, words)])
 
 
 class _FusedMultiplyAdd(Module):
@@ -149,7 +150,7 @@ def fused_multiply_add(name: str) -> Design:
     """acc = round(acc + a * b) with operands and sum in one IEEE format, from codes to a code, one a cycle."""
     unit = _FusedMultiplyAdd(name)
     inputs = {"a": unit.codes[0], "b": unit.codes[1], "first": unit.first}
-    return Design([Block("fma", unit, inputs, {"word0": unit.accumulator.words[0]})])
+    return Design([Block.of("fma", unit, inputs, {"word0": unit.accumulator.words[0]})])
 
 
 class _IntegerMac(Module):
@@ -186,7 +187,7 @@ def integer_mac() -> Design:
     """acc += a * b, of integers of 8 bits in 32, their registers included as in `fused_multiply_add`."""
     unit = _IntegerMac()
     inputs = {"a": unit.a, "b": unit.b, "first": unit.first}
-    return Design([Block("int8_mac", unit, inputs, {"word0": unit.acc})])
+    return Design([Block.of("int8_mac", unit, inputs, {"word0": unit.acc})])
 
 
 def rounder(formats: Sequence[str]) -> Design:
@@ -197,4 +198,4 @@ def rounder(formats: Sequence[str]) -> Design:
     inputs = {f"number_{n}": getattr(unit.number, n) for n, *_ in unit.number.layout}
     inputs |= {"saturate": unit.saturate, "mode": unit.mode, "random": unit.random, "random_bits": unit.random_bits}
     inputs |= {"format": unit.format} if len(known) > 1 else {}
-    return Design([Block("round", unit, inputs, {"code": unit.code})])
+    return Design([Block.of("round", unit, inputs, {"code": unit.code})])

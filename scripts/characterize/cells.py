@@ -98,8 +98,8 @@ class FlipFlop:
     next_state: Any
     state: str
     inverse: str
-    setup: dict[str, tuple[Table, ...]]
-    """By data pin; a table's `load` is the transition of the clock, its `slew` that of the data."""
+    setup: dict[str, tuple[Pair, ...]]
+    """By data pin, for its edges; a table's `load` is the transition of the clock, its `slew` that of the data."""
 
 
 @dataclass(frozen=True)
@@ -270,14 +270,14 @@ class _Reader:
             return None
         setup = {}
         for name, pin in pins.items():
-            tables = [
-                self._table(kind, self.time, True)
+            constraints = [
+                [timing.get_groups(kind) for kind in ("rise_constraint", "fall_constraint")]
                 for timing in pin.get_groups("timing")
                 if _text(timing.get_attribute("timing_type", "")) == "setup_rising"
-                for kind in (*timing.get_groups("rise_constraint"), *timing.get_groups("fall_constraint"))
             ]
-            if tables:
-                setup[name] = tuple(tables)
+            pairs = [tuple(self._table(g[0], self.time, True) for g in both) for both in constraints if all(both)]
+            if pairs:
+                setup[name] = tuple(pairs)
         state, inverse = [*(_text(a) for a in group.args), ""][:2]
         function = parse_boolean_function(next_state)
         if not {str(symbol) for symbol in function.free_symbols} <= set(pins) - {clock}:

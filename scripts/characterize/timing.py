@@ -1,6 +1,5 @@
 """Loads, transitions and delays of a netlist: static timing analysis from the library's tables."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, sqrt
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhost.errors import BuildError
-from scripts.characterize.cells import FALL, RISE, Arc, Library, Output, Table
+from scripts.characterize.cells import FALL, RISE, Arc, Library, Output
 from scripts.characterize.netlist import Instance, Netlist
 
 __all__ = ["Timing", "WireModel"]
@@ -64,14 +63,6 @@ class WireModel:
         if fanout > fanouts[-1]:
             return loads[-1] + self.per_sink * (fanout - fanouts[-1])
         return float(np.interp(fanout, (0, *fanouts), (0.0, *loads)))
-
-
-@dataclass(frozen=True)
-class _Driver:
-    """What drives a net: an instance's output, its arcs."""
-
-    instance: int
-    output: Output
 
 
 class Timing:
@@ -244,10 +235,9 @@ class Timing:
         ends = [float(arrival[net].max()) for net in leaving]
         for index, instance in enumerate(netlist.instances):
             if inside[index] and instance.cell.flip_flop is not None:
-                for pin, tables in instance.cell.flip_flop.setup.items():
+                for pin, pairs in instance.cell.flip_flop.setup.items():
                     net = instance.pins[pin]
-                    ends.append(float(arrival[net].max()) + self._setup(tables, net))
+                    for edge in (RISE, FALL):
+                        slews = self.clock_slew[RISE], float(self.slew[net, edge])
+                        ends.append(float(arrival[net, edge]) + max(pair[edge](*slews) for pair in pairs))
         return max((end for end in ends if end > -inf), default=0.0)
-
-    def _setup(self, tables: Iterable[Table], net: int) -> float:
-        return max(table(self.clock_slew[RISE], float(self.slew[net].max())) for table in tables)
