@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,9 +21,11 @@ from pyhost.cosim.tools import run_tool
 from pyhost.cosim.verilate import Training, verilate
 from pyhost.errors import BuildError
 
-__all__ = ["SocArtefacts", "build_firmware", "build_soc", "generate_soc", "zig_environment"]
+__all__ = ["SocArtefacts", "build_firmware", "build_soc", "generate_soc", "identifier", "zig_environment"]
 
 _GENERATORS = ("litedram", "litex", "migen", "pythondata-cpu-vexriscv")
+
+_HARDWARE = ("soc", "accel_rtl", "pyhost.formats")
 
 Progress = Callable[[str], None]
 
@@ -65,9 +67,20 @@ def build_soc(hardware: Hardware, progress: Progress = lambda message: None) -> 
     return SocArtefacts(hardware, directory, library)
 
 
+def identifier(hardware: Hardware) -> int:
+    """Who a SoC with a serial line is, in 64 bits: the same firmware runs on it and computes the same bits.
+
+    A hash of the configuration, of the sources of the hardware and of the generators' versions; neither clock nor line
+    nor board count.
+    """
+    bare = replace(hardware, clock_frequency=Hardware.clock_frequency, serial=None)
+    sources = [file for name in _HARDWARE for file in sorted(_package(name).rglob("*.py"))]
+    return int(content_key(bare.to_json(), source_digest(sources), *map(version, _GENERATORS))[:16], 16)
+
+
 def generate_soc(hardware: Hardware, progress: Progress = lambda message: None) -> Path:
     """The directory with the SoC's Verilog and the files that describe it to software. Raises BuildError."""
-    sources = [_package(name) for name in ("soc", "accel_rtl", "pyhost.formats")]
+    sources = [_package(name) for name in _HARDWARE]
     key = content_key(
         hardware.to_json(), source_digest(sources), sys.version, *(version(package) for package in _GENERATORS)
     )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from pyhost.job import Buildable
 
-__all__ = ["AcceleratorHardware", "Hardware", "hardware_of"]
+__all__ = ["AcceleratorHardware", "Hardware", "SerialHardware", "hardware_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +24,23 @@ class AcceleratorHardware:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SerialHardware:
+    """A serial line to the host; the fields of `soc.config.SerialConfig`. identifier: see `pyhost.cosim.build`."""
+
+    baud: int
+    identifier: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """A SoC; the fields of `soc.config.SocConfig`, which checks them. main_ram: bytes."""
+    """A SoC; the fields of `soc.config.SocConfig`, which checks them. main_ram: bytes; clock_frequency: Hz."""
 
     cpu: str = "full"
     main_ram: int = 4 << 20
     memory: str = "sram"
     accelerator: AcceleratorHardware | None = None
+    clock_frequency: int = 100_000_000
+    serial: SerialHardware | None = None
 
     def to_json(self) -> str:
         """The same hardware is the same text."""

@@ -36,6 +36,12 @@ def test_the_accelerator_is_read_with_its_own_checks():
         ({"main_ram": 1 << 29}, "main_ram 536870912 is not a power of two"),
         ({"clock_frequency": 0}, "clock_frequency 0 is not positive"),
         ({"memory": "sdram", "clock_frequency": 50_000_000}, "clock_frequency 50000000 is not from 75 to 200 MHz"),
+        ({"serial": {"baud": 0}}, "baud 0 is not positive"),
+        ({"serial": {"identifier": 1 << 64}}, "identifier 0x10000000000000000 is not of 64 bits"),
+        (
+            {"clock_frequency": 12_000_000, "serial": {"baud": 4_000_000}},
+            "baud 4000000 is more than 3000000, a quarter of the clock's frequency",
+        ),
         ({"colour": "red"}, "unknown field 'colour'"),
     ],
 )
