@@ -38,7 +38,7 @@ def _finished(chart: alt.Chart | alt.LayerChart | alt.FacetChart, description: s
             background="transparent",
             description=description,
             autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-            padding={"left": 0, "right": 8, "top": 4, "bottom": 0},
+            padding={"left": 0, "right": 8, "top": 4, "bottom": 6},
         )
         .configure(font="system-ui, sans-serif")
         .configure_view(stroke=None)
@@ -54,17 +54,6 @@ def _finished(chart: alt.Chart | alt.LayerChart | alt.FacetChart, description: s
             titleFontWeight="normal",
             labelLimit=150,
         )
-        .configure_legend(
-            labelColor=_INK,
-            titleColor=_SOFT,
-            labelFontSize=12,
-            orient="top",
-            title=None,
-            symbolType="square",
-            symbolStrokeWidth=0,
-            columns=3,
-            labelLimit=200,
-        )
     )
     return finished
 
@@ -75,12 +64,9 @@ def _names(title: str = "name") -> alt.Y:
     return alt.Y(f"{title}:N", sort=None, axis=axis)
 
 
-def _cycles(field: str, title: str = "cycles") -> alt.X:
-    return alt.X(f"{field}:Q", title=title, axis=_quantity_axis())
-
-
 def _quantity_axis() -> alt.Axis:
-    return alt.Axis(format="~s", tickCount=5, domain=False, ticks=False)
+    """Few ticks, written like 0, 500k, 1M, 1.5M."""
+    return alt.Axis(labelExpr="format(datum.value, '~s')", tickCount=5, domain=False, ticks=False)
 
 
 def _tooltips(*fields: str, **titled: str) -> list[alt.Tooltip]:
@@ -88,11 +74,25 @@ def _tooltips(*fields: str, **titled: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N", title=titled.get(field, field)) for field in (*fields, *titled)]
 
 
+def _logarithmic_axis(low: float, high: float) -> alt.Axis:
+    """Ticks at 1, 2 and 5 of every decade, or at 1 alone where there are many."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if len(decades) <= 4 else (1,)
+    values = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
+    return alt.Axis(values=values, format="~r", domain=False, ticks=False)
+
+
+def _colour(field: str, colours: Mapping[str, str]) -> alt.Color:
+    """Colours by the values of `field`; the page has the legend, which wraps where it is narrow."""
+    return alt.Color(f"{field}:N", legend=None, scale=alt.Scale(domain=list(colours), range=list(colours.values())))
+
+
 def bars(rows: Sequence[Row], *, description: str) -> alt.TopLevelMixin:
     """A bar of `value` for each `name`, with `label` at its end; `colour` is one of the page's."""
     base = alt.Chart(_data(rows)).encode(y=_names())
+    room = f"{max(row['value'] for row in rows)} * width / max(width - 125, 40)"  # for the label of the longest
     drawn = base.mark_bar(cornerRadiusEnd=2, height={"band": 0.74}).encode(
-        x=alt.X("value:Q", axis=None, scale=alt.Scale(domainMax=1.32 * max(row["value"] for row in rows))),
+        x=alt.X("value:Q", axis=None, scale=alt.Scale(domainMax=alt.ExprRef(room))),
         color=alt.Color("colour:N", scale=None),
         tooltip=_tooltips("name", "label"),
     )
@@ -110,7 +110,7 @@ def stacks(
         .encode(
             y=_names(),
             x=alt.X("value:Q", title=title, axis=_quantity_axis(), stack="zero"),
-            color=alt.Color("part:N", scale=alt.Scale(domain=list(parts), range=list(parts.values()))),
+            color=_colour("part", parts),
             order="order:Q",
             tooltip=_tooltips("name", "part", "label"),
         )
@@ -125,7 +125,7 @@ def area_strip(rows: Sequence[Row], *, parts: Mapping[str, str], title: str, des
         .mark_bar(height=30)
         .encode(
             x=alt.X("value:Q", title=title, axis=_quantity_axis(), stack="zero"),
-            color=alt.Color("part:N", scale=alt.Scale(domain=list(parts), range=list(parts.values()))),
+            color=_colour("part", parts),
             order="order:Q",
             tooltip=_tooltips("part", "label"),
         )
@@ -156,7 +156,7 @@ def waterfall(
         nice=False,
         zero=False,
     )
-    colour = alt.Color("part:N", scale=alt.Scale(domain=list(parts), range=list(parts.values())))
+    colour = _colour("part", parts)
     told = _tooltips("name", "part", "label")
 
     def drawn(data: Sequence[Row], **mark: Any) -> alt.Chart:
@@ -168,16 +168,14 @@ def waterfall(
                 x=alt.X("start:Q", title="cycles from the start", scale=window, axis=_quantity_axis()),
                 x2="end:Q",
                 color=colour,
-                stroke=alt.Color(
-                    "part:N", scale=alt.Scale(domain=list(parts), range=list(parts.values())), legend=None
-                ),
+                stroke=alt.Stroke("part:N", legend=None, scale=colour["scale"]),
                 tooltip=told,
             )
         )
         return made
 
     chart = alt.layer(
-        drawn(kernels, height={"band": 0.74}, strokeWidth=1.5), drawn(jobs, height={"band": 0.3}, strokeWidth=0.5)
+        drawn(kernels, height={"band": 0.74}, strokeWidth=1), drawn(jobs, height={"band": 0.3}, strokeWidth=0.5)
     ).add_params(alt.param("from", value=0), alt.param("to", value=end))
     return _finished(chart, description, _ROW * rows)
 
@@ -190,7 +188,7 @@ def strip(kernels: Sequence[Row], *, parts: Mapping[str, str], description: str)
         .encode(
             x=alt.X("start:Q", title=None, axis=None, scale=alt.Scale(nice=False)),
             x2="end:Q",
-            color=alt.Color("part:N", legend=None, scale=alt.Scale(domain=list(parts), range=list(parts.values()))),
+            color=_colour("part", parts),
         )
         .add_params(
             alt.selection_interval(
@@ -207,27 +205,35 @@ def roof(
     roofs: Sequence[Row], points: Sequence[Row], *, bottom: float, colours: Mapping[str, str], description: str
 ) -> alt.TopLevelMixin:
     """Points by `intensity` and `performance` under the line of `roofs`, both on logarithmic axes; `label` is short."""
+    intensities = [row["intensity"] for row in roofs]
+    top = 1.7 * max(row["performance"] for row in roofs)
     x = alt.X(
         "intensity:Q",
         title="multiply-adds a byte of main memory traffic",
-        scale=alt.Scale(type="log", nice=False),
-        axis=alt.Axis(format="~r", tickCount=6, domain=False),
+        scale=alt.Scale(type="log", domain=[min(intensities), max(intensities)], nice=False),
+        axis=_logarithmic_axis(min(intensities), max(intensities)),
     )
     y = alt.Y(
         "performance:Q",
         title="multiply-adds a cycle",
-        scale=alt.Scale(type="log", domainMin=bottom),
-        axis=alt.Axis(format="~r", tickCount=6, domain=False),
+        scale=alt.Scale(type="log", domain=[bottom, top], nice=False),
+        axis=_logarithmic_axis(bottom, top),
     )
     line = alt.Chart(_data(roofs)).mark_line(color=_SOFT, strokeWidth=2).encode(x=x, y=y)
-    names = alt.Chart(_data([row for row in roofs if row.get("label")]))
-    roof_names = names.mark_text(align="right", dy=-8, fontSize=11, color=_SOFT).encode(x=x, y=y, text="label:N")
+    first, *_, last = roofs
+    port = alt.Chart(_data([first])).mark_text(align="left", dx=18, dy=9, fontSize=11, color=_SOFT)
+    array = alt.Chart(_data([last])).mark_text(align="right", dy=-9, fontSize=11, color=_SOFT)
+    roof_names = [each.encode(x=x, y=y, text="label:N") for each in (port, array)]
     base = alt.Chart(_data(points)).encode(x=x, y=y, tooltip=_tooltips("name", "at"))
-    dots = base.mark_point(size=70, filled=True, opacity=1).encode(
-        color=alt.Color("part:N", scale=alt.Scale(domain=list(colours), range=list(colours.values())))
-    )
-    labels = base.mark_text(align="left", dx=7, dy=-7, fontSize=11, color=_INK).encode(text="label:N")
-    return _finished(line + roof_names + dots + labels, description, 320)
+    dots = base.mark_point(size=70, filled=True, opacity=1).encode(color=_colour("part", colours))
+    labels = [
+        alt.Chart(_data(points[first::2]))
+        .mark_text(align="left", dx=dx, dy=dy, fontSize=11, color=_INK)
+        .encode(x=x, y=y, text="label:N")
+        for first, dx, dy in ((0, 8, 5), (1, -4, 14))  # neighbours to the right and below, so that fewer collide
+        if points[first::2]
+    ]
+    return _finished(alt.layer(line, *roof_names, dots, *labels), description, 320)
 
 
 def exponents(
@@ -236,11 +242,11 @@ def exponents(
     """For each `name`, how much of it has which exponent, darker for more; behind it the range of its format."""
     scale = alt.Scale(domain=[first, last + 1], nice=False, zero=False)
     x = alt.X("low:Q", title="exponent: floor(log2 |value|)", scale=scale, axis=alt.Axis(tickMinStep=1, domain=False))
-    colour = alt.Color("format:N", scale=alt.Scale(domain=list(colours), range=list(colours.values())))
+    colour = _colour("format", colours)
     behind = (
         alt.Chart(_data(spans))
-        .mark_bar(clip=True, height={"band": 0.86}, fillOpacity=0.0, strokeWidth=1, strokeOpacity=0.45)
-        .encode(y=_names(), x=x, x2="high:Q", stroke=alt.Color("format:N", legend=None, scale=colour["scale"]))
+        .mark_bar(clip=True, height={"band": 0.86}, fillOpacity=0.13)
+        .encode(y=_names(), x=x, x2="high:Q", color=colour)
     )
     cells = (
         alt.Chart(_data(rows))
@@ -251,7 +257,7 @@ def exponents(
             x2="high:Q",
             color=colour,
             opacity=alt.Opacity(
-                "share:Q", legend=None, scale=alt.Scale(type="sqrt", domain=[0, 0.4], range=[0.12, 1], clamp=True)
+                "share:Q", legend=None, scale=alt.Scale(type="sqrt", domain=[0, 0.4], range=[0.3, 1], clamp=True)
             ),
             tooltip=_tooltips("name", "format", "exponent", "label"),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import altair as alt
@@ -37,13 +37,17 @@ _ROWS_SHOWN = 48
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """says: what the charts show of this run. how: how it was measured. brush: the first chart moves the second."""
+    """says: what the charts show of this run. how: how it was measured. legend: what colours mean.
+
+    brush: the first chart chooses what the second shows.
+    """
 
     name: str
     title: str
     says: str
     how: str
     charts: tuple[alt.TopLevelMixin, ...]
+    legend: Mapping[str, str] = field(default_factory=dict)
     brush: bool = False
 
 
@@ -61,7 +65,7 @@ def kinds(result: Result) -> Figure | None:
         {
             "name": kind(name),
             "value": count,
-            "label": f"{share(count, whole)}   {count:,}",
+            "label": f"{count:,}, {share(count, whole)}",
             "colour": "var(--c1)" if name == "gemm" else "var(--c0)",
         }
         for name, count in named.items()
@@ -71,7 +75,7 @@ def kinds(result: Result) -> Figure | None:
             {
                 "name": "between kernels",
                 "value": rest,
-                "label": f"{share(rest, whole)}   {rest:,}",
+                "label": f"{rest:,}, {share(rest, whole)}",
                 "colour": "var(--c0)",
             }
         )
@@ -126,6 +130,7 @@ def timeline(result: Result) -> Figure | None:
             charts.strip(spans, parts=parts, description="The whole run, to choose a stretch from"),
             charts.waterfall(spans, jobs, end=start, rows=rows, parts=parts, description="Kernels in time"),
         ),
+        legend=parts,
         brush=True,
     )
 
@@ -171,6 +176,7 @@ def products(result: Result) -> Figure | None:
         charts=(
             charts.stacks(rows, parts=COUNTERS, title="cycles", description="Cycles of each product", names=len(shown)),
         ),
+        legend=COUNTERS,
     )
 
 
@@ -182,7 +188,7 @@ def roofline_figure(result: Result, roofs: Roofline | None) -> Figure | None:
     for point in roofs.points:
         merged.setdefault((point.intensity, point.performance), []).append(point)
     rows: list[dict[str, Any]] = []
-    for (intensity, performance), points in merged.items():
+    for (intensity, performance), points in sorted(merged.items()):
         rows.append(
             {
                 "name": ", ".join(point.name for point in points[:4]) + (", …" if len(points) > 4 else ""),
@@ -210,7 +216,7 @@ def roofline_figure(result: Result, roofs: Roofline | None) -> Figure | None:
     low = min([row["intensity"] for row in rows] + [roofs.ridge]) / 2
     high = max([row["intensity"] for row in rows] + [roofs.ridge]) * 4
     line = [
-        {"intensity": low, "performance": roofs.roof(low)},
+        {"intensity": low, "performance": roofs.roof(low), "label": f"port: {roofs.bandwidth} bytes a cycle"},
         {"intensity": roofs.ridge, "performance": float(roofs.peak)},
         {"intensity": high, "performance": float(roofs.peak), "label": f"array: {roofs.peak} a cycle"},
     ]
@@ -225,7 +231,7 @@ def roofline_figure(result: Result, roofs: Roofline | None) -> Figure | None:
     return Figure(
         name="roofline",
         title="Roofline",
-        says=f"{says}. Numbers are those of the table of kernels.",
+        says=f"{says}. Numbers are those of the table below.",
         how=f"The flat roof is the array, {roofs.peak} multiply-adds a cycle; the slope is the accelerator's port, "
         f"{roofs.bandwidth} bytes a cycle. Traffic is the words that a job moved through the port; what was loaded "
         "during the job before counts too.",
@@ -238,6 +244,7 @@ def roofline_figure(result: Result, roofs: Roofline | None) -> Figure | None:
                 description="Multiply-adds a cycle over multiply-adds a byte",
             ),
         ),
+        legend=colours,
     )
 
 
@@ -313,6 +320,7 @@ def energy_by_kernel(result: Result) -> Figure | None:
         + _cut(len(shown), len(known), "kernels"),
         how="The same counts and energies, for each kernel alone.",
         charts=(charts.stacks(rows, parts=parts, title=unit_name, description="Energy of kernels", names=len(shown)),),
+        legend=parts,
     )
 
 
@@ -324,7 +332,7 @@ def exponent_map(profiles: tuple[TensorProfile, ...]) -> Figure | None:
     first = min(min(profile.exponents) for profile in shown) - 2
     last = max(max(profile.exponents) for profile in shown) + 2
     formats = dict.fromkeys(profile.format for profile in shown)
-    palette = ["var(--c1)", "var(--c2)", "var(--c4)", "var(--c6)", "var(--c5)", "var(--c3)", "var(--c0)"]
+    palette = ["var(--c1)", "var(--c2)", "var(--c3)", "var(--c5)", "var(--c6)", "var(--c4)", "var(--c0)"]
     colours = {name: palette[min(number, len(palette) - 1)] for number, name in enumerate(formats)}
     rows = [
         {
@@ -347,13 +355,14 @@ def exponent_map(profiles: tuple[TensorProfile, ...]) -> Figure | None:
         name="formats",
         title="Formats and what they cost",
         says=_worst(profiles),
-        how="Darker squares hold more of a tensor's elements; frames are the exponents that its format has, subnormals "
-        "included. Zeros, infinities and NaN have no exponent and stand in the table.",
+        how="Darker squares hold more of a tensor's elements; behind them are the exponents that its format has, "
+        "subnormals included. Zeros, infinities and NaN have no exponent and stand in the table.",
         charts=(
             charts.exponents(
                 rows, spans, first=first, last=last, colours=colours, description="Exponents used, by tensor"
             ),
         ),
+        legend=colours,
     )
 
 
@@ -370,7 +379,8 @@ def _worst(profiles: Iterable[TensorProfile]) -> str:
     beyond = sum(p.error.saturated for _, p in known if p.error)
     return (
         f"Rounding cost most in {profile.name}: {100 * error:.2g} % relative rms error in {profile.format}. In all "
-        f"tensors together {beyond:,} values lay beyond the largest of their format, and {lost:,} became zero."
+        f"tensors together {beyond or 'no'} value{'' if beyond == 1 else 's'} lay beyond the largest of the format, "
+        f"and {lost or 'none'} became zero."
     )
 
 
@@ -397,6 +407,7 @@ def memory_map(result: Result | TrainResult) -> Figure | None:
         f"{size(largest.size)}.",
         how="Where the host put firmware, plan and tensors before the step; tensors begin at multiples of 64 bytes.",
         charts=(charts.area_strip(rows, parts=parts, title="KiB", description="Main memory in use, by content"),),
+        legend=parts,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from pyhost.report.html.figures import Figure
 from pyhost.report.html.grid import Cell, Column, Grid, numbers, texts
 from pyhost.report.html.numbers import address, energy, interval, share, size
 from pyhost.report.html.runtime import compile_chart
-from pyhost.report.html.words import kind
 from pyhost.report.tables import count, percent, ratio, yes
 
 __all__ = ["render"]
@@ -111,7 +110,7 @@ def _subject(result: Result | TrainResult) -> str:
     if result.target == "golden":
         parts.append("the golden model alone, without hardware")
     elif accelerator.enabled:
-        parts.append(f"array of {accelerator.rows} × {accelerator.columns}")
+        parts.append(f"array of {_shape((accelerator.rows, accelerator.columns))}")
         parts.append("exact accumulation" if accumulator == "exact" else f"accumulation in a chain of {accumulator}")
         parts.append(f"VexRiscv {job.soc.cpu}, {job.soc.memory.upper()}")
     else:
@@ -134,6 +133,11 @@ def _verdict(result: Result | TrainResult) -> tuple[str, str, str]:
             wrong = len(result.mismatches)
             return "bad", "Not equal", f"{what}; {wrong:,} tensor{'s' if wrong != 1 else ''} differ."
     return "unknown", "Not compared", "Nothing was compared with the golden model."
+
+
+def _shape(extents: Iterable[int]) -> str:
+    """Extents that stay on one line."""
+    return "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(map(str, extents))
 
 
 def _tiles(result: Result) -> Iterator[Tile]:
@@ -231,32 +235,26 @@ def _mismatches(mismatches: tuple[Mismatch, ...]) -> Section:
 def _kernel_grid(result: Result) -> Grid:
     kernels, totals = result.kernels, result.totals
     energies = [None if k.energy_pj is None else k.energy_pj.get("total") for k in kernels]
+    utilizations = [k.utilization(result.elements) if result.elements else None for k in kernels]
+    shares = [None if k.cycles is None or not totals.cycles else k.cycles / totals.cycles for k in kernels]
+    useful = "share of the array that did useful work while the job ran"
+    every_interval = interval(totals.energy_interval_pj)
     return Grid.of(
         "Kernels of the plan; a click on a heading sorts",
         numbers("#", [k.index for k in kernels], str, hint="place in the plan"),
         texts("kernel", [k.name for k in kernels], footer="all"),
-        texts("what", [kind(k.kind) for k in kernels]),
-        texts("shape", [" × ".join(map(str, k.shape)) for k in kernels], hint="m × n × k of a product"),
         numbers("cycles", [k.cycles for k in kernels], count, footer=count(totals.cycles), bar=True),
-        numbers(
-            "share",
-            [None if k.cycles is None or not totals.cycles else k.cycles / totals.cycles for k in kernels],
-            lambda value: share(value, 1),
-        ),
-        numbers("instructions", [k.instructions for k in kernels], count),
+        numbers("share", shares, lambda value: share(value, 1)),
+        numbers("energy", energies, energy, footer=energy(totals.energy_pj)),
+        texts("low to high", [interval(k.energy_interval_pj) for k in kernels], footer=every_interval),
         numbers("MACs", [k.macs or None for k in kernels], count, footer=count(totals.macs or None)),
         numbers("a cycle", [k.macs_per_cycle for k in kernels], ratio, footer=ratio(totals.macs_per_cycle)),
-        numbers(
-            "array", [k.utilization(result.elements) if result.elements else None for k in kernels], percent,
-            hint="share of the array that did useful work while the job ran", footer=percent(totals.utilization),
-        ),
-        numbers("energy", energies, energy, footer=energy(totals.energy_pj)),
-        texts(
-            "low to high", [interval(k.energy_interval_pj) for k in kernels], footer=interval(totals.energy_interval_pj)
-        ),
+        numbers("array", utilizations, percent, hint=useful, footer=percent(totals.utilization)),
+        numbers("instructions", [k.instructions for k in kernels], count, hint="that the processor retired meanwhile"),
+        texts("shape", [_shape(k.shape) for k in kernels], hint="m × n × k of a product, else of the output"),
         texts("exact", [yes(k.bit_exact) for k in kernels], footer=yes(result.bit_exact)),
         wrong=[k.bit_exact is False for k in kernels],
-    )  # fmt: skip
+    )
 
 
 def _kernel_notes(result: Result) -> tuple[str, ...]:
@@ -274,7 +272,7 @@ def _product_grid(result: Result, roofs: Roofline | None) -> Grid:
         "The accelerator's counters, job by job",
         numbers("#", [k.index for k in kernels], str),
         texts("product", [k.name for k in kernels]),
-        texts("m × n × k", [" × ".join(map(str, k.shape)) for k in kernels]),
+        texts("m × n × k", [_shape(k.shape) for k in kernels]),
         numbers("cycles", [job.cycles for job in jobs], count, hint="of the job, as the accelerator counts", bar=True),
         numbers("predicted", [k.predicted_cycles for k in kernels], count, hint="by the golden cycle model"),
         numbers("busy", [job.busy for job in jobs], count, hint="cycles in which the array multiplied"),
@@ -352,7 +350,7 @@ def _formats(evidence: Evidence) -> Iterator[Section]:
     figure = figures.exponent_map(profiles)
     grids = (_tensor_grid(profiles),) if profiles else ()
     if grids or evidence.missing:
-        yield Section("formats", "Numbers", (figure,) if figure else (), grids, evidence.missing)
+        yield Section("formats", "Formats", (figure,) if figure else (), grids, evidence.missing)
 
 
 def _tensor_grid(profiles: tuple[TensorProfile, ...]) -> Grid:
@@ -374,7 +372,7 @@ def _tensor_grid(profiles: tuple[TensorProfile, ...]) -> Grid:
         "Tensors, how they use their formats, and what rounding cost",
         texts("tensor", [p.name for p in profiles]),
         texts("format", [p.format for p in profiles]),
-        texts("shape", [" × ".join(map(str, p.shape)) for p in profiles]),
+        texts("shape", [_shape(p.shape) for p in profiles]),
         of_all([p.zeros for p in profiles], "zeros", "of the tensor's elements"),
         of_all([p.subnormals for p in profiles], "subnormal", "smaller than the smallest normal value"),
         of_all([p.largest for p in profiles], "at largest", "of the format's largest magnitude"),
@@ -383,7 +381,7 @@ def _tensor_grid(profiles: tuple[TensorProfile, ...]) -> Grid:
         of_all([p.invalid for p in profiles], "no code", "what lies there is no code of the format"),
         texts(
             "exponents",
-            [f"{min(p.exponents)} to {max(p.exponents)}" if p.exponents else "" for p in profiles],
+            [f"{min(p.exponents)} to {max(p.exponents)}".replace("-", "−") if p.exponents else "" for p in profiles],
             hint="floor(log2 |value|), smallest to largest",
         ),
         numbers("too large", saturated, count, hint="values beyond the format's largest before rounding"),
@@ -408,7 +406,7 @@ def _memory(result: Result | TrainResult) -> Iterator[Section]:
         texts("what", [r.name for r in regions]),
         texts("kind", [figures.region_name(r) for r in regions]),
         texts("format", [r.format or "" for r in regions]),
-        texts("shape", [" × ".join(map(str, r.shape)) if r.shape else "" for r in regions]),
+        texts("shape", [_shape(r.shape) if r.shape else "" for r in regions]),
         numbers("size", [r.size for r in regions], size, bar=True),
     )
     yield Section("memory", "Memory", (figure,), (grid,), folded=True)
