@@ -1,4 +1,4 @@
-"""`python -m soc --config FILE.json --output DIR`: write the SoC and what software has to know of it.
+"""`python -m soc --config FILE.json --output DIR [--board BOARD]`: write the SoC and what software has to know of it.
 
 | file        | content                                                       |
 |-------------|---------------------------------------------------------------|
@@ -6,6 +6,7 @@
 | csr.json    | addresses of the registers, memory map and constants, by name |
 | csr.h       | the registers' addresses for C                                |
 | regions.ld  | the MEMORY command of a linker script                         |
+| soc.lpf/pcf | with --board: where the pins are, and the oscillator's clock  |
 """
 
 import argparse
@@ -21,12 +22,22 @@ from soc.simulation import SimulationPlatform
 from soc.soc import FloatSoc
 
 
-def generate(config: SocConfig, output: Path) -> None:
-    """Write the files into `output`, which exists."""
-    platform = SimulationPlatform()
+def generate(config: SocConfig, output: Path, board: str | None = None) -> None:
+    """Write the files into `output`, which exists. board: its name, or None for the simulation."""
+    if board is None:
+        platform = SimulationPlatform()
+    else:
+        from soc.boards import PLATFORMS  # needs litex-boards
+
+        platform = PLATFORMS[board](config.clock_frequency)
     soc = FloatSoc(config, platform)
     soc.finalize()
-    verilog = str(platform.get_verilog(soc, name="soc"))
+    fragment = soc.get_fragment()
+    platform.finalize(fragment)
+    converted = platform.get_verilog(fragment, name="soc")
+    verilog = str(converted)
+    if board is not None:
+        _write_constraints(platform, converted.ns, output)
     netlists = [Path(source).read_text() for source, *_ in platform.sources]
     (output / "soc.v").write_text("\n".join([_undated(verilog), *map(_private, netlists)]))
 
@@ -34,6 +45,14 @@ def generate(config: SocConfig, output: Path) -> None:
     (output / "csr.json").write_text(get_csr_json(soc.csr_regions, soc.constants, regions))
     (output / "csr.h").write_text(_undated(get_csr_header(soc.csr_regions, soc.constants, with_access_functions=False)))
     (output / "regions.ld").write_text(get_linker_regions({"main_ram": regions["main_ram"]}))
+
+
+def _write_constraints(platform, names, output: Path) -> None:
+    """As LiteX's own build does."""
+    toolchain = platform.toolchain
+    toolchain.platform, toolchain._build_name = platform, str(output / "soc")
+    toolchain.named_sc, toolchain.named_pc = platform.resolve_signals(names)
+    toolchain.build_io_constraints()
 
 
 def _undated(text: str) -> str:
@@ -50,6 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m soc", description="Generate the SoC.")
     parser.add_argument("--config", type=Path, required=True, help="JSON file with the fields of SocConfig")
     parser.add_argument("--output", type=Path, required=True, help="directory to write to")
+    parser.add_argument("--board", help="for one of soc.boards instead of the simulation")
     arguments = parser.parse_args()
     logging.disable(logging.INFO)
     try:
@@ -57,7 +77,7 @@ def main() -> None:
     except (OSError, FloatsocError) as error:
         parser.exit(2, f"error: {error}\n")
     arguments.output.mkdir(parents=True, exist_ok=True)
-    generate(config, arguments.output)
+    generate(config, arguments.output, arguments.board)
 
 
 if __name__ == "__main__":

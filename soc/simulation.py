@@ -5,6 +5,7 @@ from litex.gen import LiteXModule
 from migen import ClockDomain, Signal
 
 from accel_rtl.core import activity_layout
+from soc.ram import MainRam
 
 __all__ = ["SimulationPlatform"]
 
@@ -34,6 +35,7 @@ class SimulationPlatform(GenericPlatform):
     No combinational logic depends on an input: Verilator would evaluate it twice a cycle.
     """
 
+    static_ram = MainRam
     uart = "stub"  # LiteX's UART without a line; it has the registers
 
     def __init__(self):

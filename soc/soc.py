@@ -9,7 +9,6 @@ from accel_rtl import Accelerator
 from soc.bus_counters import BusCounters
 from soc.config import MAIN_RAM_ORIGIN, SocConfig
 from soc.cycle_counter import CycleCounter
-from soc.ram import MainRam
 from soc.sdram import Sdram
 
 __all__ = ["FloatSoc"]
@@ -28,7 +27,8 @@ class FloatSoc(SoCCore):
     | registers       | 0xf0000000: `uart`, `cycle_counter`, `cpu_bus`, `accelerator`      |
     | clock domains   | `sys`, and `accelerator`: the same clock, gated while it has no job |
 
-    platform: `clocking()` makes the clock domains, `uart` names LiteX's UART, `connect(soc)` does the rest.
+    platform: `clocking()` makes the clock domains, `static_ram` is what "sram" is made of (`MainRam` or `SharedRam`),
+    `uart` names LiteX's UART, `connect(soc)` does the rest.
     """
 
     def __init__(self, config: SocConfig, platform):
@@ -58,7 +58,7 @@ class FloatSoc(SoCCore):
         if config.memory == "sdram":
             self.ram = Sdram(config.main_ram, config.clock_frequency, port=port, stall=self.crg.stall)
         else:
-            self.ram = MainRam(config.main_ram, port=port, stall=self.crg.stall)
+            self.ram = platform.static_ram(config.main_ram, port=port, stall=self.crg.stall)
         self.bus.add_slave("main_ram", self.ram.bus, SoCRegion(origin=MAIN_RAM_ORIGIN, size=config.main_ram))
         self.cpu_bus = BusCounters(self.ram.bus, latch=self.cycle_counter.latch.re)
         platform.connect(self)
