@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from pyhost.errors import FloatsocError
+from pyhost.files import replacing
 from pyhost.profile.result import Result, TrainResult
 from pyhost.report.html.evidence import gather
 from pyhost.report.html.page import render
 from pyhost.report.html.runtime import vega_script
 
 __all__ = ["write_report"]
+
+RECORDS: Final = frozenset({"result.json", "tensors.npz", "console.txt", "activity.npz"})
+"""Files of a run directory that are no place for a page."""
 
 
 def write_report(
@@ -24,24 +27,11 @@ def write_report(
     What the result's directory does not hold is left out, and the page says so. Raises JobError for a file of the
     directory that cannot be read, FloatsocError where `path` cannot be written.
     """
-    if path.is_dir():
-        raise FloatsocError(f"{path} is a directory: name the file to write")
-    if not path.parent.is_dir():
-        raise FloatsocError(f"{path}: there is no directory {path.parent}")
-    progress("looking at the tensors")
-    evidence = gather(result)
-    script = vega_script(progress)
-    progress("drawing")
-    text = render(result, evidence, script)
-    try:
-        handle, work = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(work, 0o644)
-            os.replace(work, path)
-        except BaseException:
-            Path(work).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise FloatsocError(f"{path}: cannot be written: {error.strerror or error}") from error
+    if path.name in RECORDS and result.directory and path.resolve().parent == result.directory.resolve():
+        raise FloatsocError(f"cannot write {path}: it is a record of the run; name another file")
+    with replacing(path) as file:
+        progress("looking at the tensors")
+        evidence = gather(result)
+        script = vega_script(progress)
+        progress("drawing")
+        file.write(render(result, evidence, script).encode())

@@ -13,8 +13,8 @@ from pyhost.profile.result import Energy, KernelResult, MemoryRegion, Result, St
 from pyhost.profile.roofline import Point, Roofline
 from pyhost.profile.tensors import TensorProfile
 from pyhost.report.html import charts
-from pyhost.report.html.numbers import energy, interval, scaled, share, size
 from pyhost.report.html.words import COUNTERS, ENERGY, REGIONS, kind
+from pyhost.report.units import energy, interval, scaled, share, size
 
 __all__ = [
     "Figure",

@@ -18,9 +18,9 @@ from pyhost.report.html import figures
 from pyhost.report.html.evidence import Evidence
 from pyhost.report.html.figures import Figure
 from pyhost.report.html.grid import Cell, Column, Grid, numbers, texts
-from pyhost.report.html.numbers import address, energy, interval, share, size
 from pyhost.report.html.runtime import compile_chart
 from pyhost.report.tables import count, percent, ratio, yes
+from pyhost.report.units import address, energy, interval, share, size
 
 __all__ = ["render"]
 

@@ -1,4 +1,4 @@
-"""Numbers with units, as the page writes them."""
+"""Numbers with units, for people."""
 
 from __future__ import annotations
 
