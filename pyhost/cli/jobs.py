@@ -44,6 +44,11 @@ def _fault(text: str) -> "Fault":
     callback=lambda context, parameter, values: tuple(map(_fault, values)),
     help="Flip a bit of an input or weight in the target's memory first, to see it found. Repeatable.",
 )
+@click.option(
+    "--profile",
+    is_flag=True,
+    help="Record every cycle: functions, flame graph, the accelerator's states. See docs/profile.md.",
+)
 @click.option("--list-models", is_flag=True, help="List the networks that network.model can name.")
 @technology_option
 @machine_options

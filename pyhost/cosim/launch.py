@@ -82,11 +82,13 @@ def launch(
     toolchain: str,
     progress: Progress,
     stall: float = 0.0,
+    recorded: bool = False,
 ) -> Launched:
     """Build what is missing, load it and place `plan`.
 
     target: "verilator", the SoC's RTL; or "golden", no SoC at all: the readable engine of the golden model takes the
-    target's place and is compared with the fast one. Raises JobError, BuildError, TargetError.
+    target's place and is compared with the fast one. recorded: steps are profiled. Raises JobError, BuildError,
+    TargetError.
     """
     accumulator = accumulator_of(job)
     elements = job.accelerator.rows * job.accelerator.columns if job.accelerator.enabled else 0
@@ -95,6 +97,8 @@ def launch(
         "python": python_version(),
         "numpy": version("numpy"),
     }
+    if target == "golden" and recorded:
+        raise JobError("the golden target cannot be profiled: it has no cycles; run with --target verilator")
     if target == "golden":
         reference, expected = Reference(plan, accumulator), _predictions(job, plan, stall)
         predictions = tuple(map(_predicted_cycles, expected))
@@ -123,6 +127,7 @@ def launch(
             memory_end=MAIN_RAM + job.soc.main_ram,
             limit=_limit(plan, job),
             entered=_Narrator(plan, progress),
+            recorded=recorded,
         )
         progress("simulating")
         expected = _predictions(job, plan, stall)

@@ -9,13 +9,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhost.errors import TargetError
+from pyhost.errors import JobError, TargetError
 from pyhost.formats import Format
 from pyhost.golden.gemm import Accumulator, Chain
 from pyhost.plan.calls import Plan
 from pyhost.plan.pack import FormatTable, pack_formats, pack_kernels
 from pyhost.plan.tensors import ALIGNMENT, Tensor, place
+from pyhost.profile.functions import Span
 from pyhost.profile.result import AcceleratorCounters, CpuBusCounters, MemoryRegion
+from pyhost.profile.step import StepProfile, profile_step
 from pyhost.targets.base import Limit, Target
 from pyhost.targets.elf import ElfImage
 
@@ -46,12 +48,13 @@ class KernelRecord:
 class StepRecord:
     """What a step cost: each kernel, the step by the SoC's own counter, and all cycles that the target spent on it.
 
-    kernels and both counts are None where there is no SoC.
+    kernels and both counts are None where there is no SoC; profile where nothing was recorded.
     """
 
     kernels: tuple[KernelRecord, ...] | None = None
     cycles: int | None = None
     target_cycles: int | None = None
+    profile: StepProfile | None = None
 
 
 class Machine:
@@ -59,7 +62,8 @@ class Machine:
 
     Layout of main memory: the firmware up to its symbol `_end`, then kernels, records and tensors. Raises JobError if
     they do not fit before `memory_end` (a byte address), TargetError if the firmware does not start. `limit` is for one
-    step; `entered(index)` is told now and then which kernel is running.
+    step; `entered(index)` is told now and then which kernel is running. `recorded`: steps are profiled; JobError where
+    the target cannot do that.
     """
 
     def __init__(
@@ -73,7 +77,11 @@ class Machine:
         memory_end: int,
         limit: Limit,
         entered: Callable[[int], None] = lambda kernel: None,
+        recorded: bool = False,
     ) -> None:
+        self._recorder = target.recorder if recorded else None
+        if recorded and self._recorder is None:
+            raise JobError(f"the {target.name} target cannot be profiled: its cycles are not to be seen")
         self._target = target
         self._image = image
         self._plan = plan
@@ -136,12 +144,23 @@ class Machine:
                 self._target.write(self._placement[tensor], bytes([_POISON]) * tensor.nbytes)
         self._set(state=self._image.enum("state")["STATE_READY"], command=self._image.enum("command")["COMMAND_RUN"])
         before = self._target.cycles
+        if self._recorder:
+            self._recorder.start()
         self._run_until("STATE_DONE", self._limit, self._entered)
+        recording = self._recorder.stop() if self._recorder else None
         size = len(self._plan.kernels) * self._record_type.itemsize
         records = np.frombuffer(self._target.read(self._records_at, size), self._record_type)
         cycles = _wide(self._read_mailbox(), "cycles")
         start = _wide(records[-1], "begin") + _wide(records[-1], "cycles") - cycles if len(records) else 0
-        return StepRecord(tuple(_record(r, start) for r in records), cycles, self._target.cycles - before)
+        kernels = tuple(_record(r, start) for r in records)
+        profile = None if recording is None else profile_step(recording, self._spans(kernels), cycles, self._image)
+        return StepRecord(kernels, cycles, self._target.cycles - before, profile)
+
+    def _spans(self, records: Iterable[KernelRecord]) -> list[Span]:
+        return [
+            Span(kernel.name, record.begin, record.begin + record.cycles)
+            for kernel, record in zip(self._plan.kernels, records, strict=True)
+        ]
 
     @property
     def console(self) -> str:

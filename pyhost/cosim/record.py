@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pyhost.errors import FloatsocError
 from pyhost.profile.result import Result, TrainResult
+from pyhost.profile.step import StepProfile
 
 __all__ = ["check_writable", "record"]
 
@@ -40,13 +41,18 @@ def check_writable(runs: str | Path | None) -> None:
 
 
 def record(
-    result: AnyResult, runs: Path, name: str, tensors: Mapping[str, NDArray[np.unsignedinteger]], console: str
+    result: AnyResult,
+    runs: Path,
+    name: str,
+    tensors: Mapping[str, NDArray[np.unsignedinteger]],
+    console: str,
+    profile: StepProfile | None = None,
 ) -> AnyResult:
     """Write `result` to a new directory of `runs` and return it with that directory.
 
     The directory is called after `name` and the local time; it holds result.json, tensors.npz (codes by tensor name)
-    and console.txt, and appears under its name only when it is complete. Raises FloatsocError if `runs` cannot
-    be written.
+    and console.txt, the files of `profile` if there is one, and appears under its name only when it is complete.
+    Raises FloatsocError if `runs` cannot be written.
     """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     try:
@@ -56,6 +62,8 @@ def record(
             (work / "result.json").write_text(result.to_json(), encoding="utf-8")
             (work / "console.txt").write_text(console, encoding="utf-8")
             _write_tensors(work / "tensors.npz", tensors)
+            if profile:
+                profile.write(work, name)
             work.chmod(0o755)
             directory = _rename(work, runs, f"{name}-{stamp}")
         finally:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyhost.cosim.joules import with_energy
 from pyhost.cosim.launch import Progress, launch, silent
 from pyhost.cosim.record import check_writable, record
-from pyhost.cosim.session import Fault
+from pyhost.cosim.session import Fault, Outcome
 from pyhost.datasets import Dataset, load_dataset
 from pyhost.energy import DEFAULT, Technology, load_technology
 from pyhost.formats import parse_format
@@ -37,6 +37,7 @@ def run(
     baseline: bool = False,
     runs_dir: str | Path | None = "runs",
     faults: Sequence[Fault] = (),
+    profile: bool = False,
     technology: str | Path = DEFAULT,
 ) -> Result:
     """Run one training step of `job` and compare every output of every kernel with the golden model.
@@ -47,6 +48,8 @@ def run(
     baseline: run the job once more without the accelerator; that becomes `result.baseline`.
     runs_dir: where the run directory is written; None for nowhere.
     faults: bits to flip in the target's memory before the step, to see them found.
+    profile: record every cycle of the step (not of the baseline): docs/profile.md. `result.functions` says where the
+    CPU's cycles went, the run directory has the rest.
     technology: what energies are computed for, a name of `pyhost.energy.technologies` or a JSON file.
 
     The first call for a hardware configuration builds it, later ones take it from the cache. Raises JobError,
@@ -55,27 +58,33 @@ def run(
     job = job if isinstance(job, Job) else load_job(job)
     check_writable(runs_dir)
     prices = load_technology(technology)
-    result, tensors, console = _step(job, target, toolchain, progress, faults, prices)
+    result, outcome, console = _step(job, target, toolchain, progress, faults, prices, profile)
     if baseline:
         progress("once more without the accelerator")
         alone = job.with_changes({"accelerator.enabled": False})
         result = replace(result, baseline=_step(alone, target, toolchain, progress, (), prices)[0])
     if runs_dir is None:
         return result
-    return record(result, Path(runs_dir), f"{job.network.model}-{target}", tensors, console)
+    return record(result, Path(runs_dir), f"{job.network.model}-{target}", outcome.tensors, console, outcome.profile)
 
 
 def _step(
-    job: Job, target: str, toolchain: str, progress: Progress, faults: Sequence[Fault], technology: Technology
-) -> tuple[Result, Mapping[str, Codes], str]:
-    """Result, output tensors and console of one step."""
+    job: Job,
+    target: str,
+    toolchain: str,
+    progress: Progress,
+    faults: Sequence[Fault],
+    technology: Technology,
+    profile: bool = False,
+) -> tuple[Result, Outcome, str]:
+    """One step: its result, what it left, and the console."""
     started = time.perf_counter()
     data = load_dataset(job.training.data)
     plan = plan_of(job, data)
     inputs = plan_inputs(job, plan, data, 0)
     for fault in faults:
         fault.tensor_of(plan)  # what cannot be planted is not worth a build
-    launched = launch(job, plan, target=target, toolchain=toolchain, progress=progress)
+    launched = launch(job, plan, target=target, toolchain=toolchain, progress=progress, recorded=profile)
     with launched.session as session:
         outcome = session.step(inputs, faults=faults)
         console = session.console
@@ -89,10 +98,11 @@ def _step(
         totals=outcome.totals,
         loss=mean_loss(outcome.tensors),
         memory=memory,
+        functions=outcome.profile.functions.functions if outcome.profile else None,
         environment=launched.environment,
         seconds=launched.seconds([outcome], time.perf_counter() - started),
     )
-    return with_energy(result, plan, technology, launched.predictions), outcome.tensors, console
+    return with_energy(result, plan, technology, launched.predictions), outcome, console
 
 
 def plan_of(job: Job, data: Dataset) -> Plan:

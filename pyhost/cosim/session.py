@@ -20,6 +20,7 @@ from pyhost.golden.step import execute
 from pyhost.plan.calls import Plan
 from pyhost.plan.tensors import Tensor
 from pyhost.profile.result import KernelResult, MemoryRegion, Mismatch, Totals
+from pyhost.profile.step import StepProfile
 
 __all__ = ["Backend", "Fault", "Outcome", "Reference", "Session"]
 
@@ -109,6 +110,7 @@ class Outcome:
     run_seconds: float
     golden_seconds: float | None
     target_cycles: int | None
+    profile: StepProfile | None = None
 
     @property
     def bit_exact(self) -> bool | None:
@@ -179,6 +181,7 @@ class Session:
             run_seconds=run_seconds,
             golden_seconds=golden_seconds,
             target_cycles=record.target_cycles,
+            profile=record.profile,
         )
 
     def _golden(self, before: Mapping[str, Codes]) -> tuple[dict[str, Codes], float]:

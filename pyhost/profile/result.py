@@ -25,6 +25,7 @@ __all__ = [
     "CpuBusCounters",
     "Energy",
     "EnergyPart",
+    "FunctionCycles",
     "KernelResult",
     "MemoryRegion",
     "Mismatch",
@@ -213,6 +214,15 @@ class MemoryRegion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FunctionCycles:
+    """Cycles in which a function of the firmware was the innermost (self), and in which it was under way at all."""
+
+    name: str
+    self_cycles: int
+    total_cycles: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Seconds:
     """Where the time went on the host; `build` is 0 where everything came from the cache."""
 
@@ -270,6 +280,8 @@ class Result(_Document):
     totals: Totals
     loss: float | None = None
     energy: Energy | None = None
+    functions: tuple[FunctionCycles, ...] | None = None
+    """Of a profiled run: those with the most cycles of their own first."""
     baseline: Result | None = None
     """The same job without the accelerator, where that was asked for."""
 

@@ -18,13 +18,14 @@ from pyhost.profile import (
     TrainResult,
     speedups,
 )
-from pyhost.profile.result import Energy
+from pyhost.profile.result import Energy, FunctionCycles
 from pyhost.report.tables import amount, bar, count, energy_unit, facts, percent, ratio, table, yes
 
 __all__ = ["show", "verdict"]
 
 _MISMATCHES_SHOWN = 5
 _STEPS_SHOWN = 20
+_FUNCTIONS_SHOWN = 15
 _WIDE = 88
 """Columns of a terminal in which a table with energies has room for bars."""
 
@@ -81,9 +82,28 @@ def _show_result(result: Result, console: Console) -> None:
     console.print(_job_table(result) if isinstance(result.job, ProductJob) else _kernel_table(result, console))
     if result.energy:
         _show_energy(result.energy, console)
+    if result.functions:
+        console.print()
+        console.print(_function_table(result.functions, console))
     if result.baseline:
         _show_baseline(result, result.baseline, console)
     _show_directory(result, console)
+
+
+def _function_table(functions: Sequence[FunctionCycles], console: Console) -> Table:
+    """The functions with the most cycles of their own."""
+    cycles = sum(function.self_cycles for function in functions)
+
+    def row(name: str, own: int, total: int | None) -> tuple[str, ...]:
+        return (name, f"{own:,}", bar(own / cycles, console, 8), percent(own / cycles, 1), count(total))
+
+    shown, others = functions[:_FUNCTIONS_SHOWN], functions[_FUNCTIONS_SHOWN:]
+    rows = [row(f.name, f.self_cycles, f.total_cycles) for f in shown]
+    if others:
+        rows.append(row(_plural(len(others), "other"), sum(f.self_cycles for f in others), None))
+    return table(
+        ("function", "cycles", "", "share", "with what it calls"), rows, footer=[row("step", cycles, None)], left=(0, 2)
+    )
 
 
 def _show_baseline(result: Result, baseline: Result, console: Console) -> None:

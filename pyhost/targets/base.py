@@ -14,6 +14,7 @@ from typing import ClassVar, Self
 from pyhost.errors import TargetError
 from pyhost.targets.diagnosis import console_tail, fault, position
 from pyhost.targets.elf import ElfImage
+from pyhost.targets.recording import Recorder
 
 __all__ = ["Limit", "Promise", "Target"]
 
@@ -85,6 +86,11 @@ class Target(ABC):
     @abstractmethod
     def console(self) -> str:
         """All that the program has printed since `load`."""
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """What records a run cycle by cycle; None where cycles cannot be seen."""
+        return None
 
     def run(self, until: Callable[[], bool], limit: Limit) -> None:
         """Run until `until()` is true; it is asked before the first cycle and then every few milliseconds.

@@ -19,6 +19,7 @@ from elftools.elf.elffile import ELFFile
 
 from pyhost.errors import BuildError
 from pyhost.targets.dwarf import enums, layouts, read_lines
+from pyhost.targets.inlining import InlineMap
 from pyhost.targets.layout import Field, Layout
 
 __all__ = ["ElfImage", "Field", "Layout", "Segment"]
@@ -90,13 +91,25 @@ class ElfImage:
 
     def function_at(self, address: int) -> str:
         """What is at a program counter, for a message: "name (file:line)", or as much of it as is known."""
-        index = bisect_right(self._functions, (address, _LAST)) - 1
-        if index < 0:
+        name = self._label_at(address)
+        if name is None:
             return f"{address:#010x}"
-        name = self._functions[index][1]
         index = bisect_right(self._lines, (address, _LAST, 0)) - 1
         _, file, line = self._lines[index] if index >= 0 else (0, "", 0)
         return f"{name} ({file}:{line})" if file else name
+
+    def functions_at(self, address: int) -> tuple[str, ...]:
+        """The function that contains an instruction, then those inlined there, to the innermost."""
+        return self._inlining.at(address) or (self._label_at(address) or f"{address:#010x}",)
+
+    def _label_at(self, address: int) -> str | None:
+        """The last label in code up to `address`."""
+        index = bisect_right(self._functions, (address, _LAST)) - 1
+        return self._functions[index][1] if index >= 0 else None
+
+    @cached_property
+    def _inlining(self) -> InlineMap:
+        return InlineMap(self._elf)
 
     @cached_property
     def _symbols(self) -> dict[str, int]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pyhost.errors import TargetError
 from pyhost.targets.base import Promise, Target
 from pyhost.targets.elf import ElfImage
+from pyhost.targets.recording import CALL, RUN, SAMPLE, TRAFFIC, Recorder, Recording
 
 __all__ = ["MAIN_RAM", "VerilatorTarget"]
 
@@ -26,6 +31,9 @@ _FUNCTIONS: dict[str, tuple[type | None, list[type]]] = {
     "soc_cycles": (ctypes.c_uint64, []),
     "soc_program_counter": (ctypes.c_uint32, []),
     "soc_bus_error": (ctypes.c_bool, []),
+    "soc_record": (None, []),
+    "soc_stop_recording": (None, []),
+    "soc_recorded": (ctypes.c_void_p, [ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint64)]),
     "soc_ram": (ctypes.c_void_p, []),
     "soc_ram_bytes": (ctypes.c_uint64, []),
     "soc_set_stall": (None, [ctypes.c_uint16]),
@@ -100,6 +108,10 @@ class VerilatorTarget(Target):
         return bool(self._library.soc_bus_error(self._instance))
 
     @property
+    def recorder(self) -> Recorder:
+        return _Recorder(self._library, lambda: self._instance)
+
+    @property
     def console(self) -> str:
         return "".join(self._console)
 
@@ -117,6 +129,25 @@ class VerilatorTarget(Target):
             end = MAIN_RAM + len(self._ram)
             raise TargetError(f"{size} bytes at {address:#010x} are not within main RAM, {MAIN_RAM:#x} to {end:#x}")
         return self._ram[start : start + size]
+
+
+class _Recorder(Recorder):
+    def __init__(self, library: ctypes.CDLL, soc: Callable[[], int]) -> None:
+        self._library = library
+        self._soc = soc
+
+    def start(self) -> None:
+        self._library.soc_record(self._soc())
+
+    def stop(self) -> Recording:
+        self._library.soc_stop_recording(self._soc())
+        types = (np.dtype("<u8"), CALL, SAMPLE, RUN, np.dtype((np.uint8, len(TRAFFIC))))
+        return Recording(*(self._array(number, dtype) for number, dtype in enumerate(types)))
+
+    def _array(self, number: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        count = ctypes.c_uint64()
+        address = self._library.soc_recorded(self._soc(), number, ctypes.byref(count))
+        return np.frombuffer(ctypes.string_at(address, count.value * dtype.itemsize), dtype)
 
 
 def _open(path: Path) -> ctypes.CDLL:

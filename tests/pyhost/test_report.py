@@ -113,7 +113,7 @@ def test_the_file_has_the_documented_keys_and_null_for_unknown():
     assert kernel["instructions"] is None
     assert plain["kernels"][1]["accelerator"] is None
     assert plain["totals"].keys() == {
-        *("cycles", "macs", "macs_per_cycle", "utilization", "accelerator"),
+        *("cycles", "macs", "macs_per_cycle", "utilization", "accelerator", "cpu_bus"),
         *("energy_pj", "energy_interval_pj", "predicted_cycles"),
     }
     assert plain["seconds"].keys() == {"build", "load", "run", "golden", "total", "simulated_cycles_per_second"}
