@@ -15,6 +15,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import nnls
@@ -64,8 +65,16 @@ ALONE = [
 """Without an accelerator, in other formats."""
 
 
-def samples(changes: list[dict[str, object]]) -> Iterator[tuple[str, str, dict[str, float], int, int]]:
-    """(kind or "job", signature, features, cycles, instructions) of each kernel of the jobs."""
+class Measured(NamedTuple):
+    """What a kernel cost; bus_words: 32-bit words on the CPU's buses."""
+
+    cycles: int
+    instructions: int
+    bus_words: int
+
+
+def samples(changes: list[dict[str, object]]) -> Iterator[tuple[str, str, dict[str, float], Measured]]:
+    """(kind or "job", signature, features, what was measured) of each kernel of the jobs."""
     for number, change in enumerate(changes, 1):
         job = Job().with_changes(change)
         print(f"{number} of {len(changes)}: {change}", file=sys.stderr)
@@ -73,27 +82,29 @@ def samples(changes: list[dict[str, object]]) -> Iterator[tuple[str, str, dict[s
         assert result.bit_exact
         plan = plan_of(job, load_dataset(job.training.data))
         for kernel, cost in zip(plan.kernels, result.kernels, strict=True):
-            assert cost.cycles is not None and cost.instructions is not None
+            assert cost.cycles is not None and cost.instructions is not None and cost.cpu_bus is not None
+            measured = Measured(cost.cycles, cost.instructions, cost.cpu_bus.reads + cost.cpu_bus.writes)
             if cost.accelerator is not None:
-                yield "job", "", {"one": 1, "cycles": cost.accelerator.cycles}, cost.cycles, cost.instructions
+                yield "job", "", {"one": 1, "cycles": cost.accelerator.cycles}, measured
             else:
                 formats = firmware.signature(kernel.call, job.accelerator.accumulator)
-                yield kernel.kind, formats, firmware.features(kernel.call), cost.cycles, cost.instructions
+                yield kernel.kind, formats, firmware.features(kernel.call), measured
 
 
-def fit(rows: list[tuple[dict[str, float], int, int]]) -> dict[str, object]:
+def fit(rows: list[tuple[dict[str, float], Measured]]) -> dict[str, object]:
     """Coefficients that minimise the relative error, and that error."""
     names = list(rows[0][0])
     counts = np.array([[row[0][name] for name in names] for row in rows], float)
-    coefficients = []
-    for column in (1, 2):
-        measured = np.array([row[column] for row in rows], float)
-        coefficients.append(nnls(counts / measured[:, None], np.ones(len(rows)))[0])
-    errors = np.abs(counts @ coefficients[0] / np.array([row[1] for row in rows]) - 1)
+    coefficients = {}
+    for what in Measured._fields:
+        measured = np.array([getattr(row[1], what) for row in rows], float)
+        weights = 1 / np.maximum(measured, 1)
+        coefficients[what] = nnls(counts * weights[:, None], measured * weights)[0]
+    errors = np.abs(counts @ coefficients["cycles"] / np.array([row[1].cycles for row in rows]) - 1)
     return {
         **{
             what: {name: float(f"{value:.6g}") for name, value in zip(names, found, strict=True) if value}
-            for what, found in zip(("cycles", "instructions"), coefficients, strict=True)
+            for what, found in coefficients.items()
         },
         "samples": len(rows),
         "error": float(f"{errors.max():.3g}"),
@@ -108,8 +119,8 @@ def main() -> None:
         check()
         return
     rows = defaultdict(lambda: defaultdict(list))
-    for kind, formats, counts, cycles, instructions in samples(ACCELERATED + ALONE):
-        rows[kind][formats].append((counts, cycles, instructions))
+    for kind, formats, counts, measured in samples(ACCELERATED + ALONE):
+        rows[kind][formats].append((counts, measured))
     job = fit(rows.pop("job")[""])
     document = {
         "schema": 1,
@@ -131,10 +142,10 @@ def check() -> None:
     errors = defaultdict(list)
     changes = [{**change, "training.seed": seed} for change in ACCELERATED[::3] for seed in (11, 12)]
     table = firmware.fits()
-    for kind, formats, counts, cycles, _ in samples(changes):
+    for kind, formats, counts, measured in samples(changes):
         known = table.job if kind == "job" else table.kinds[kind][formats]
         predicted = sum(known.cycles[name] * count for name, count in counts.items())
-        errors[kind].append(predicted / cycles - 1)
+        errors[kind].append(predicted / measured.cycles - 1)
     for kind, found in sorted(errors.items()):
         print(f"{kind:24} {len(found):4} kernels, {min(found):+.1%} to {max(found):+.1%}")
 

@@ -163,11 +163,12 @@ def _expected(job: Buildable, kernel: Kernel, counters: Prediction | None) -> Co
     if counters is not None:
         around = job_cost(counters.cycles, cpu=soc.cpu, memory=soc.memory)
         cycles = around.cycles if around else counters.cycles
-        return Counts(cycles=cycles, instructions=around.instructions if around else None, accelerator=counters)
+        instructions, words = (around.instructions, around.bus_words) if around else (None, None)
+        return Counts(cycles=cycles, instructions=instructions, accelerator=counters, bus_words=words)
     if job.accelerator.enabled and kernel.macs:
         return None
     cost = firmware_cost(kernel, job.accelerator.accumulator, cpu=soc.cpu, memory=soc.memory)
-    return cost and Counts(cycles=cost.cycles, instructions=cost.instructions)
+    return cost and Counts(cycles=cost.cycles, instructions=cost.instructions, bus_words=cost.bus_words)
 
 
 def _predicted_cycles(expected: Counts | None) -> int | None:

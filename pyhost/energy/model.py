@@ -68,7 +68,7 @@ class Counts:
     @classmethod
     def of(cls, kernel: KernelResult) -> Counts:
         """What was measured."""
-        bus = getattr(kernel, "cpu_bus", None)
+        bus = kernel.cpu_bus
         return cls(
             cycles=kernel.cycles,
             instructions=kernel.instructions,
@@ -279,9 +279,7 @@ class _Model:
             case "scratchpad":
                 return "banks cost as much as one memory of their total size"
             case "main_memory":
-                words = "" if "cpu_bus" in KernelResult.__dataclass_fields__ else "; words of the CPU are not counted"
-                kind = "DRAM" if self.job.soc.memory == "sdram" else "one SRAM of main memory's size"
-                return f"{kind}{words}"
+                return "DRAM at its interface" if self.job.soc.memory == "sdram" else "one SRAM of main memory's size"
             case "cpu":
                 return "energy of an instruction of a simple core, whichever it is"
             case "idle":

@@ -35,10 +35,14 @@ _FILE: Final = Path(__file__).parent / "firmware.json"
 
 
 class FirmwareCost(NamedTuple):
-    """Of one kernel. error: largest relative difference of the cycles from a run, when this was fitted."""
+    """Of one kernel. bus_words: 32-bit words that the CPU's buses move in main memory.
+
+    error: largest relative difference of the cycles from a run, when this was fitted.
+    """
 
     cycles: int
     instructions: int
+    bus_words: int
     error: float
 
 
@@ -51,6 +55,7 @@ class Fit(_Table):
 
     cycles: Mapping[str, float]
     instructions: Mapping[str, float]
+    bus_words: Mapping[str, float]
     samples: Annotated[int, Field(ge=1)]
     error: Annotated[float, Field(ge=0)]
     rms: Annotated[float, Field(ge=0)]
@@ -112,13 +117,13 @@ def firmware_cost(kernel: Kernel, accumulator: str, *, cpu: str, memory: str) ->
     counts = features(kernel.call)
     if wanted in known:
         fit = known[wanted]
-        return FirmwareCost(_evaluate(fit.cycles, counts), _evaluate(fit.instructions, counts), fit.error)
+        return _cost(fit, counts, fit.error)
     words = wanted.split()
     best = max(known, key=lambda name: sum(a == b for a, b in zip(name.split(), words, strict=False)))
     all_cycles = [_evaluate(fit.cycles, counts) for fit in known.values()]
     cycles = _evaluate(known[best].cycles, counts)
     error = max(max(all_cycles) / cycles - 1, 1 - min(all_cycles) / cycles) if cycles else 1.0
-    return FirmwareCost(cycles, _evaluate(known[best].instructions, counts), max(error, known[best].error))
+    return _cost(known[best], counts, max(error, known[best].error))
 
 
 def job_cost(cycles: int, *, cpu: str, memory: str) -> FirmwareCost | None:
@@ -127,7 +132,12 @@ def job_cost(cycles: int, *, cpu: str, memory: str) -> FirmwareCost | None:
     if (cpu, memory) != (fits().cpu, fits().memory):
         return None
     counts = {"one": 1.0, "cycles": float(cycles)}
-    return FirmwareCost(_evaluate(fit.cycles, counts), _evaluate(fit.instructions, counts), fit.error)
+    return _cost(fit, counts, fit.error)
+
+
+def _cost(fit: Fit, counts: Mapping[str, float], error: float) -> FirmwareCost:
+    cycles, instructions, words = (_evaluate(each, counts) for each in (fit.cycles, fit.instructions, fit.bus_words))
+    return FirmwareCost(cycles, instructions, words, error)
 
 
 def _evaluate(coefficients: Mapping[str, float], counts: Mapping[str, float]) -> int:
