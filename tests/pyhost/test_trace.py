@@ -75,8 +75,9 @@ def a_result():
         energy=energy,
     )
     alone = tuple(replace(k, cycles=10 * k.cycles, accelerator=None, energy_pj=None) for k in kernels)
+    totals = Totals.of(alone, cycles=10 * result.totals.cycles, elements=0)
     job = Job().with_changes({"accelerator.enabled": False})
-    return replace(result, baseline=replace(result, job=job, kernels=alone, energy=None))
+    return replace(result, baseline=replace(result, job=job, kernels=alone, totals=totals, energy=None))
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +122,12 @@ def integral(sql, name):
     "run", ["cnn-digits on verilator", "baseline, cnn-digits on verilator, without the accelerator"]
 )
 def test_the_kernels_are_those_of_the_result(sql, recorded, run):
-    kernels = (recorded["baseline"] if "baseline" in run else recorded)["kernels"]
+    result = recorded["baseline"] if "baseline" in run else recorded
+    kernels = result["kernels"]
     rows = slices(sql, "CPU kernels", run=run)
     assert [(name, cycles) for name, _, cycles in rows] == [(k["name"], k["cycles"]) for k in kernels]
     assert [start for _, start, _ in rows] == [sum(k["cycles"] for k in kernels[:i]) for i in range(len(kernels))]
-    assert sql(f"select ts, dur from slice where name = '{run}'") == [(0, sum(k["cycles"] for k in kernels))]
+    assert sql(f"select ts, dur from slice where name = '{run}'") == [(0, result["totals"]["cycles"])]
 
 
 def test_jobs_last_what_the_accelerator_counted_and_share_no_cycle(sql, recorded):
