@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 DIRECTORY = ROOT / "build" / "characterize"
 DATA = ROOT / "pyhost" / "energy" / "data"
 OSU018 = Path("/usr/share/qflow/tech/osu018/osu018_stdcells.lib")
-VECTORS = 3000
+VECTORS = 4000
 
 NODES = {
     "osu05": 500.0,
@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
         print(markdown(load_circuits(options.output or "osu018")))
         return 0
     if options.vectors < 100:
-        raise BuildError(f"--vectors {options.vectors}: at least 100, for a standard error that means something")
+        raise CircuitsError(f"--vectors {options.vectors}: at least 100, for a standard error that means something")
     liberty = options.liberty or OSU018
     if not liberty.is_file():
         hint = (

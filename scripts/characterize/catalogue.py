@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +41,12 @@ LARGEST_INTEGER = 127
 
 @dataclass(frozen=True)
 class Item:
-    """A design with its blocks' names in the library, (unit, formats, accumulator), and what to feed it with.
+    """How to make a design, its blocks' names in the library, (unit, formats, accumulator), and what to feed it with.
 
     stimulus(activity, vectors, random): integers by input port, or None where the design has nothing to do.
     """
 
-    design: Design
+    design: Callable[[], Design]
     circuits: tuple[tuple[str, tuple[str, ...], str | None], ...]
     stimulus: Callable[[ActivityName, int, np.random.Generator], Stimulus | None]
 
@@ -61,19 +62,19 @@ def items() -> Iterator[Item]:
     """All of them; a unit that appears twice is that of the first item."""
     operands = {training.formats: training for training in reversed(TRAININGS)}
     for formats, training in reversed(operands.items()):
-        yield Item(decoder(formats), (("decode", formats, None),), _decoder_stimulus(training))
+        yield Item(partial(decoder, formats), (("decode", formats, None),), _decoder_stimulus(training))
     for training in TRAININGS:
         names = ("multiply", training.formats, None), ("accumulate", training.formats, training.accumulator)
-        yield Item(element(training.formats, training.accumulator), names, _element_stimulus(training))
+        yield Item(partial(element, training.formats, training.accumulator), names, _element_stimulus(training))
     results = {tuple(dict.fromkeys((*t.formats, t.result))): t for t in reversed(TRAININGS)}
     results |= {formats: t for formats, t in operands.items() if formats not in results}
     results |= {("e4m3fn",): operands["e4m3fn",]}
     for formats, training in results.items():
-        yield Item(rounder(formats), (("round", formats, None),), _rounder_stimulus(training, formats))
+        yield Item(partial(rounder, formats), (("round", formats, None),), _rounder_stimulus(training, formats))
     for name in ("e8m23", "e5m10", "e8m7"):
         training = next(t for t in TRAININGS if (t.formats, t.accumulator) == ((name,), name))
-        yield Item(fused_multiply_add(name), (("fma", (name,), name),), _codes_stimulus(training))
-    yield Item(integer_mac(), (("int8_mac", (), None),), _integer_stimulus)
+        yield Item(partial(fused_multiply_add, name), (("fma", (name,), name),), _codes_stimulus(training))
+    yield Item(integer_mac, (("int8_mac", (), None),), _integer_stimulus)
 
 
 def _recording(training: Training, activity: ActivityName, vectors: int, random: np.random.Generator) -> Recording:

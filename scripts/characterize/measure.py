@@ -33,7 +33,7 @@ def measure(
     wire: float | None,
 ) -> tuple[list[Circuit], str]:
     """A circuit for each block of the item, and its wire model in words. wire: pF a sink; see `WireModel.of`."""
-    netlist = synthesise(item.design, liberty, library, yosys, directory)
+    netlist = synthesise(item.design(), liberty, library, yosys, directory)
     wires = WireModel.of(library, netlist, wire)
     timing = Timing(library, netlist, wires)
     circuitry = Circuitry(timing)

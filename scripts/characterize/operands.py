@@ -22,7 +22,7 @@ Codes = NDArray[np.unsignedinteger]
 STEPS = 40
 """Of training, before the one whose operands are recorded."""
 
-RUN_LIMIT = 64
+RUN_LIMIT = 32
 """Most terms of a sum that are taken from one place."""
 
 TILE = 8

@@ -87,11 +87,13 @@ def liberty(*, time="1ns", capacitance=(1, "pf"), power="1nW", swapped=False, wi
         f'ff(IQ, IQN) {{ clocked_on : "CLK"; next_state : "D"; }} {pin("CLK", "clock : true;")} {pin("D", setup)} '
         f'pin(Q) {{ direction : output; function : "IQ"; {from_clock} }} }}'
     )
-    variables = ["total_output_net_capacitance", "input_net_transition"]
-    energies = ["total_output_net_capacitance", "input_transition_time"]
-    first, second = (1, 0) if swapped else (0, 1)
-    grid = f"lu_table_template(grid) {{ variable_1 : {variables[first]}; variable_2 : {variables[second]}; }}"
-    power_grid = f"power_lut_template(energy) {{ variable_1 : {energies[first]}; variable_2 : {energies[second]}; }}"
+    axes = [("total_output_net_capacitance", loads, pf), ("input_net_transition", slews, ns)]
+    axes = axes[::-1] if swapped else axes
+    points = [f'index_{i} ("{", ".join(f"{p * u:.9g}" for p in axis)}");' for i, (_, axis, u) in enumerate(axes, 1)]
+    names = " ".join(f"variable_{i} : {name};" for i, (name, _, _) in enumerate(axes, 1))
+    grid = f"lu_table_template(grid) {{ {names} {' '.join(points)} }}"
+    names = names.replace("net_transition", "transition_time")
+    power_grid = f"power_lut_template(energy) {{ {names} {' '.join(points)} }}"
     wires = ""
     if wire_load:
         wires = (
