@@ -6,6 +6,7 @@ docs/profile.md describes its arrays.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -96,7 +97,7 @@ def read_activity(directory: str | Path) -> Activity:
             arrays = dict(archive)
     except FileNotFoundError:
         raise JobError(f"{path}: there is no {FILE}: the run was not made with --profile") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise JobError(f"{file}: damaged or no {FILE}: {error}") from error
     names = {f.name for f in fields(Activity)}
     if missing := sorted({"version", *names} - arrays.keys()):
