@@ -78,19 +78,24 @@ def identifier(hardware: Hardware) -> int:
     return int(content_key(bare.to_json(), source_digest(sources), *map(version, _GENERATORS))[:16], 16)
 
 
-def generate_soc(hardware: Hardware, progress: Progress = lambda message: None) -> Path:
-    """The directory with the SoC's Verilog and the files that describe it to software. Raises BuildError."""
+def generate_soc(hardware: Hardware, progress: Progress = lambda message: None, *, board: str | None = None) -> Path:
+    """The directory with the SoC's Verilog and the files that describe it to software. Raises BuildError.
+
+    board: one of `pyhost.boards`, on whose pins the SoC is; None for the simulation.
+    """
     sources = [_package(name) for name in _HARDWARE]
-    key = content_key(
-        hardware.to_json(), source_digest(sources), sys.version, *(version(package) for package in _GENERATORS)
-    )
+    generators = _GENERATORS if board is None else (*_GENERATORS, "litex-boards")
+    key = content_key(board or "", hardware.to_json(), source_digest(sources), sys.version, *map(version, generators))
 
     def build(directory: Path) -> None:
         progress("generating the SoC")
         configuration = directory / "config.json"
         configuration.write_text(hardware.to_json())
         run_tool(
-            [sys.executable, "-m", "soc", "--config", configuration, "--output", directory],
+            [
+                *(sys.executable, "-m", "soc", "--config", configuration, "--output", directory),
+                *(("--board", board) if board else ()),
+            ],
             cwd=directory,
             timeout=300,
             purpose="generating the SoC",
