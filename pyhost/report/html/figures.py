@@ -268,7 +268,7 @@ def energy_by_part(estimate: Energy) -> Figure:
         }
         for part in parts
     ]
-    says = f"{energy(estimate.total_pj)} in all, between {interval((estimate.low_pj, estimate.high_pj))}."
+    says = f"{energy(estimate.total_pj)} in all ({interval((estimate.low_pj, estimate.high_pj))})."
     if parts:
         says += f" The largest part is {part_name(parts[0].name)}, {share(parts[0].picojoules, estimate.total_pj)}."
     return Figure(

@@ -24,7 +24,7 @@ from pyhost.report.units import address, energy, interval, share, size
 
 __all__ = ["render"]
 
-_MISMATCHES_SHOWN = 50
+_MISMATCHES_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _tiles(result: Result) -> Iterator[Tile]:
         remark = f"{interval(totals.energy_interval_pj)}" if totals.energy_interval_pj else ""
         yield Tile("energy", energy(totals.energy_pj), remark)
         if totals.macs:
-            yield Tile("energy a multiply-add", energy(totals.energy_pj / totals.macs), "all of the run's")
+            yield Tile("a multiply-add", energy(totals.energy_pj / totals.macs), "of the run's energy")
     if result.loss is not None:
         yield Tile("loss", f"{result.loss:.4g}", "before the update")
     if result.baseline and result.baseline.totals.cycles and totals.cycles:
@@ -212,7 +212,7 @@ def _mismatches(mismatches: tuple[Mismatch, ...]) -> Section:
     shown = mismatches[:_MISMATCHES_SHOWN]
 
     def number(of: Number) -> str:
-        return f"{of.value!r} ({of.code:#x})"
+        return f"{of.value:.9g} ({of.code:#x})"  # nine digits tell any two binary32 numbers apart
 
     grid = Grid.of(
         "Tensors that differ from the golden model, the first kernel first",
@@ -228,7 +228,7 @@ def _mismatches(mismatches: tuple[Mismatch, ...]) -> Section:
     first = mismatches[0]
     notes = [f"{first.kernel} is the first kernel that went wrong; what follows may only have inherited it."]
     if len(mismatches) > len(shown):
-        notes.append(f"The first {len(shown)} of {len(mismatches):,} are shown; result.json has all.")
+        notes.append(f"The first {len(shown)} of {len(mismatches):,} tensors are shown; result.json has all.")
     return Section("mismatches", "What differs", (), (grid,), tuple(notes))
 
 
@@ -243,6 +243,7 @@ def _kernel_grid(result: Result) -> Grid:
         "Kernels of the plan; a click on a heading sorts",
         numbers("#", [k.index for k in kernels], str, hint="place in the plan"),
         texts("kernel", [k.name for k in kernels], footer="all"),
+        texts("exact", [yes(k.bit_exact) for k in kernels], footer=yes(result.bit_exact)),
         numbers("cycles", [k.cycles for k in kernels], count, footer=count(totals.cycles), bar=True),
         numbers("share", shares, lambda value: share(value, 1)),
         numbers("energy", energies, energy, footer=energy(totals.energy_pj)),
@@ -252,7 +253,6 @@ def _kernel_grid(result: Result) -> Grid:
         numbers("array", utilizations, percent, hint=useful, footer=percent(totals.utilization)),
         numbers("instructions", [k.instructions for k in kernels], count, hint="that the processor retired meanwhile"),
         texts("shape", [_shape(k.shape) for k in kernels], hint="m × n × k of a product, else of the output"),
-        texts("exact", [yes(k.bit_exact) for k in kernels], footer=yes(result.bit_exact)),
         wrong=[k.bit_exact is False for k in kernels],
     )
 
