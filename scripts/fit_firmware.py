@@ -29,9 +29,14 @@ OUTPUT = Path(firmware.__file__).with_name("firmware.json")
 
 ACCELERATED = [
     {"network.model": model, "network.batch": batch, "training.seed": seed}
-    for model, batches in (("cnn-digits", (1, 4, 16)), ("mlp-digits", (2, 16, 64)), ("linear-digits", (3, 32)))
-    for batch in batches
-    for seed in (1, 2, 3)
+    for model, batch in (
+        ("cnn-digits", 1),
+        ("cnn-digits", 8),
+        ("mlp-digits", 4),
+        ("mlp-digits", 16),
+        ("linear-digits", 8),
+    )
+    for seed in (1, 2)
 ]
 """The default accelerator and formats."""
 
@@ -40,27 +45,17 @@ ALONE = [
     {
         "accelerator.enabled": False,
         "accelerator.accumulator": accumulator,
-        "network.model": model,
+        "network.model": "mlp-digits",
         "network.batch": batch,
-        "training.seed": seed,
+        "training.seed": batch,
         **{f"formats.{name}": format_ for name in ("activation", "weight", "gradient")},
     }
     for format_ in FORMATS
     for accumulator in (("exact", "e8m23") if format_ != "e8m23" else ("e8m23",))
-    for model, batch, seed in (
-        ("cnn-digits", 1, 1),
-        ("mlp-digits", 2, 1),
-        ("mlp-digits", 5, 2),
-        ("linear-digits", 8, 3),
-    )
+    for batch in (2, 5)
 ] + [
-    {"accelerator.enabled": False, "network.model": model, "network.batch": batch, "training.seed": seed}
-    for model, batch, seed in (
-        ("cnn-digits", 2, 1),
-        ("mlp-digits", 4, 2),
-        ("mlp-digits", 9, 3),
-        ("linear-digits", 8, 4),
-    )
+    {"accelerator.enabled": False, "network.model": "cnn-digits", "network.batch": 1, "accelerator.accumulator": each}
+    for each in ("exact", "e8m23")
 ]
 """Without an accelerator, in other formats."""
 
@@ -140,7 +135,7 @@ def main() -> None:
 def check() -> None:
     """Largest and typical error by kind over seeds that were not fitted."""
     errors = defaultdict(list)
-    changes = [{**change, "training.seed": seed} for change in ACCELERATED[::3] for seed in (11, 12)]
+    changes = [{**change, "training.seed": seed} for change in ACCELERATED[::2] for seed in (11, 12)]
     table = firmware.fits()
     for kind, formats, counts, measured in samples(changes):
         known = table.job if kind == "job" else table.kinds[kind][formats]
