@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pyhost.errors import BuildError
 from scripts.characterize.cells import FALL, RISE, Pair, truth_table
 from scripts.characterize.netlist import ONE
-from scripts.characterize.timing import Timing
+from scripts.characterize.timing import CAUSES, Timing
 
 __all__ = ["Circuitry", "Trace"]
 
@@ -59,11 +59,7 @@ class Circuitry:
         self._flip_flops(flops)
         self._inputs()
         self.clock_energy = self._clock_energies()
-
-    @property
-    def idle(self) -> NDArray[np.float64]:
-        """pJ of the clock pins in a cycle, by block."""
-        return self.clock_energy
+        """pJ of a cycle in the clock pins, by block."""
 
     def _net_energies(self) -> None:
         netlist, voltage = self.netlist, self.timing.library.voltage
@@ -119,17 +115,17 @@ class Circuitry:
                 self.gate_inputs[g, p] = source
                 fanout[source].append((g, p))
                 for edge in (RISE, FALL):
-                    delays, energies = [], []
-                    for arc in output.arcs:
-                        if arc.pin == name:
-                            causes = {"positive_unate": (edge,), "negative_unate": (1 - edge,)}.get(arc.sense, (0, 1))
-                            delays += [timing.arc_delay(instance, arc, net, edge, cause) for cause in causes]
+                    delays = [
+                        timing.arc_delay(instance, arc, net, edge, cause)
+                        for arc in output.arcs
+                        if arc.pin == name
+                        for cause in CAUSES[arc.sense][edge]
+                    ]
                     if delays:
                         self.gate_delay[g, p, edge] = max(LEAST_DELAY, sum(delays) / len(delays))
                     pairs = output.energy.get(name, output.energy.get("", ()))
                     slew = float(timing.slew[source].mean())
-                    energies.append(_mean(pairs, edge, float(timing.load[net]), slew))
-                    self.gate_energy[g, p, edge] = energies[0]
+                    self.gate_energy[g, p, edge] = _mean(pairs, edge, float(timing.load[net]), slew)
         starts = np.cumsum([0, *(len(sinks) for sinks in fanout)])
         self.fanout_start = starts.astype(np.int32)
         self.fanout_gate = np.array([g for sinks in fanout for g, _ in sinks], np.int32)

@@ -45,14 +45,13 @@ def mac_table(circuits: Circuits) -> list[str]:
             if all(activity in c.activities for c, _ in weighted)
         }
         energy = [_number(sums[a][0]) if a in sums else "" for a in ACTIVITIES]
-        ratio = f"{base / sums['forward'][0]:.2f}" if base and "forward" in sums else ""
+        ratio = f"{sums['forward'][0] / base:.2f}" if base and "forward" in sums else ""
         glitches = [_share(1 - sums[a][1] / sums[a][0]) if a in sums else "" for a in ("forward", "uniform")]
         area = sum(w * c.area_um2 for c, w in weighted)
-        path = sum(c.delay_ns for c, _ in weighted[:2])
-        rows.append([name, accumulator, *energy, ratio, *glitches, f"{area:,.0f}", f"{path:.1f}"])
+        rows.append([name, accumulator, *energy, ratio, *glitches, f"{area:,.0f}"])
     names = [activity.replace("_", " ") for activity in ACTIVITIES]
-    columns = ["operands", "accumulator", *(f"{name}, pJ" for name in names), "binary32 / this"]
-    columns += ["glitches, forward", "glitches, uniform", "area, um2", "path, ns"]
+    columns = ["operands", "accumulator", *(f"{name}, pJ" for name in names), "of binary32"]
+    columns += ["glitches, forward", "glitches, uniform", "area, um2"]
     return list(_table(columns, rows, 2))
 
 

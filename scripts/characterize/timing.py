@@ -11,7 +11,7 @@ from pyhost.errors import BuildError
 from scripts.characterize.cells import FALL, RISE, Arc, Library, Output
 from scripts.characterize.netlist import Instance, Netlist
 
-__all__ = ["Timing", "WireModel"]
+__all__ = ["CAUSES", "Timing", "WireModel"]
 
 CAPACITANCE_PER_UM = 0.2e-3
 """pF; Weste and Harris, CMOS VLSI Design, 4th edition, section 6.2: about 0.2 fF/um, whatever the technology."""
@@ -23,7 +23,7 @@ his theory is an upper bound that placements beat by as much."""
 CLOCK_FANOUT = 8
 """Clock pins that a buffer of the clock tree drives, for the transition of the clock."""
 
-_INPUT_TRANSITIONS = {
+CAUSES = {
     "positive_unate": ((RISE,), (FALL,)),
     "negative_unate": ((FALL,), (RISE,)),
     "non_unate": ((RISE, FALL), (RISE, FALL)),
@@ -184,7 +184,7 @@ class Timing:
                 if source is None:
                     continue
                 for edge in (RISE, FALL):
-                    for cause in _INPUT_TRANSITIONS[arc.sense][edge]:
+                    for cause in CAUSES[arc.sense][edge]:
                         slew = arc.transition[edge](self.load[net], self.slew[source, cause])
                         self.slew[net, edge] = max(self.slew[net, edge], slew)
 
@@ -227,7 +227,7 @@ class Timing:
                 if arc.pin not in instance.pins:
                     continue
                 for edge in (RISE, FALL):
-                    for cause in _INPUT_TRANSITIONS[arc.sense][edge]:
+                    for cause in CAUSES[arc.sense][edge]:
                         time = arrival[instance.pins[arc.pin], cause] + self.arc_delay(instance, arc, net, edge, cause)
                         arrival[net, edge] = max(arrival[net, edge], time)
         leaving = {net for net in driven if any(not inside[i] for i, _ in netlist.sinks[net])}

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from pyhost.energy.circuits import ACTIVITIES, CircuitsError, load_circuits
 from pyhost.formats import parse_format
+from scripts.characterize.tables import circuit_table, markdown
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
 
@@ -126,3 +127,11 @@ def test_bad_field_is_named(bad, change, message):
 def test_libraries_do_not_change(circuits):
     with pytest.raises(ValidationError):
         circuits.circuits[0].area_um2 = 1.0
+
+
+def test_tables_have_a_row_for_each_circuit(circuits):
+    lines = circuit_table(circuits)
+    assert len(lines) == 2 + len(circuits.circuits)
+    assert {line.count("|") for line in lines} == {lines[0].count("|")}
+    text = markdown(circuits)
+    assert circuits.liberty.sha256[:12] in text and "e8m23, fused multiply-add" in text
