@@ -82,7 +82,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Sums:
-    """What one lane rounds, tile after tile: values, and the format they become."""
+    """What lanes round, tile after tile: values, and the format they become."""
 
     values: NDArray[np.float64]
     format: str
@@ -162,11 +162,12 @@ def _matrices(call: Gemm, memory: Mapping[str, Codes]) -> tuple[Codes, Codes]:
 
 
 def _sums(call: Gemm, a: Codes, b: Codes) -> Sums:
-    """2^scale * A B, without the addend, as the first lane of the write-back sees it."""
+    """2^scale * A B, without the addend, as the lanes of the write-back see it, one after the other."""
     assert call.a.tensor.format and call.b.tensor.format and call.d.tensor.format
     values = call.a.tensor.format.decode(a) @ call.b.tensor.format.decode(b) * 2.0**call.scale
     order = [
-        values[row, left:right:LANES]
+        values[row, left + lane : right : LANES]
+        for lane in range(LANES)
         for top in range(0, call.m, TILE)
         for left, right in _tiles(call.n)
         for row in range(top, min(top + TILE, call.m))
