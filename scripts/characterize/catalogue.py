@@ -18,6 +18,8 @@ __all__ = ["TRAININGS", "Item", "items"]
 
 Integers = NDArray[np.integer]
 Stimulus = Mapping[str, Integers]
+Source = Callable[[ActivityName, int, np.random.Generator], Stimulus | None]
+"""(activity, vectors, random): integers by input port, or None where a design has nothing to do."""
 
 TRAININGS = (
     Training("e4m3fn", "e5m2", "exact"),
@@ -41,14 +43,11 @@ LARGEST_INTEGER = 127
 
 @dataclass(frozen=True)
 class Item:
-    """How to make a design, its blocks' names in the library, (unit, formats, accumulator), and what to feed it with.
-
-    stimulus(activity, vectors, random): integers by input port, or None where the design has nothing to do.
-    """
+    """How to make a design, the names of its blocks, (unit, formats, accumulator), and what to feed it with."""
 
     design: Callable[[], Design]
     circuits: tuple[tuple[str, tuple[str, ...], str | None], ...]
-    stimulus: Callable[[ActivityName, int, np.random.Generator], Stimulus | None]
+    stimulus: Source
 
     @property
     def name(self) -> str:
@@ -83,7 +82,7 @@ def _recording(training: Training, activity: ActivityName, vectors: int, random:
     return record(training, activity, vectors, random)
 
 
-def _decoder_stimulus(training: Training):  # type: ignore[no-untyped-def]
+def _decoder_stimulus(training: Training) -> Source:
     """Codes of A, then those of B."""
 
     def stimulus(activity: ActivityName, vectors: int, random: np.random.Generator) -> Stimulus:
@@ -94,7 +93,7 @@ def _decoder_stimulus(training: Training):  # type: ignore[no-untyped-def]
     return stimulus
 
 
-def _codes_stimulus(training: Training):  # type: ignore[no-untyped-def]
+def _codes_stimulus(training: Training) -> Source:
     def stimulus(activity: ActivityName, vectors: int, random: np.random.Generator) -> Stimulus:
         a, b, first = _recording(training, activity, vectors, random).operands()
         return {"a": a, "b": b, "first": first}
@@ -102,7 +101,7 @@ def _codes_stimulus(training: Training):  # type: ignore[no-untyped-def]
     return stimulus
 
 
-def _element_stimulus(training: Training):  # type: ignore[no-untyped-def]
+def _element_stimulus(training: Training) -> Source:
     """Operands as decoders give them; every cycle is a step."""
     known = [parse_format(name) for name in training.formats]
     form = InternalForm.of(known)
@@ -133,7 +132,7 @@ def _operand(values: NDArray[np.float64], form: InternalForm) -> dict[str, Integ
     }
 
 
-def _rounder_stimulus(training: Training, formats: tuple[str, ...]):  # type: ignore[no-untyped-def]
+def _rounder_stimulus(training: Training, formats: tuple[str, ...]) -> Source:
     """Sums that become one of `formats`, to nearest even, saturating."""
     known = [parse_format(name) for name in formats]
     bits = Rounder.significand_bits_needed(known, True)

@@ -205,7 +205,7 @@ def _mean(pairs: tuple[Pair, ...], edge: int, load: float, slew: float) -> float
 
 
 @njit(cache=True)
-def _row(value, inputs):  # type: ignore[no-untyped-def]
+def _row(value, inputs):
     index = np.uint64(0)
     for p in range(PINS):
         index |= np.uint64(value[inputs[p]]) << np.uint64(p)
@@ -213,12 +213,12 @@ def _row(value, inputs):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _evaluate(value, inputs, truth):  # type: ignore[no-untyped-def]
+def _evaluate(value, inputs, truth):
     return np.uint8((truth >> _row(value, inputs)) & np.uint64(1))
 
 
 @njit(cache=True)
-def _push(times, events, size, time, event):  # type: ignore[no-untyped-def]
+def _push(times, events, size, time, event):
     """Put an event into the heap of `size`."""
     i = size
     while i > 0:
@@ -231,7 +231,7 @@ def _push(times, events, size, time, event):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _pop(times, events, size):  # type: ignore[no-untyped-def]
+def _pop(times, events, size):
     """Remove the first event of the heap of `size`."""
     last = size - 1
     time, event = times[last], events[last]
@@ -256,7 +256,7 @@ def _simulate(
     fanout_start, fanout_gate, fanout_pin,
     flop_inputs, flop_truth, flop_output, flop_block, flop_delay, flop_energy,
     net_energy, watched, energy, glitch_free, toggles, settled, seen,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """An event is a source that changes: a gate, then the flip-flops, then the inputs, numbered through.
 
     A gate has at most one event on its way. An input that changes the mind of a gate before its output has changed
