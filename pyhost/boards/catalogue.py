@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from pyhost.errors import FloatsocError
 from pyhost.job import Job, load_job
@@ -45,8 +46,9 @@ class Board:
     """A board, and the SoC that it carries unless a job says otherwise.
 
     clock_frequency: of the SoC, in Hz. changes: the board's own job, as changes to the default job. baud: bits a second
-    of its serial line, which is where `serial` says. loader: openFPGALoader's arguments for it. fits: what was found to
-    fit, for people.
+    of its serial line, which is where `serial` says. loader: openFPGALoader's name of the board, which it reaches by
+    `cable` and programs by `way`: "jtag" into the FPGA or its flash memory, "spi" and "dfu" into flash memory alone.
+    fits: what was found to fit, for people.
     """
 
     name: str
@@ -56,7 +58,8 @@ class Board:
     baud: int
     serial: str
     changes: Mapping[str, object]
-    loader: tuple[str, ...]
+    loader: str
+    way: Literal["jtag", "spi", "dfu"]
     cable: str
     fits: str
     url: str
@@ -67,8 +70,8 @@ class Board:
         return load_job(None, self.changes)
 
 
-# Resources: FPGA-DS-02012 (ECP5 and ECP5-5G Family), table 1.1; FPGA-DS-02008 (iCE40 UltraPlus Family), table 1.1. Of an
-# ECP5's block RAM, 16 of 18 Kbit are used. IDCODEs: FPGA-TN-02039 (ECP5 sysCONFIG), table on device IDs.
+# Resources: FPGA-DS-02012 (ECP5 and ECP5-5G Family), table 1.1; FPGA-DS-02008 (iCE40 UltraPlus Family), table 1.1. Of
+# an ECP5's block RAM, 16 of 18 Kbit are used. IDCODEs: FPGA-TN-02039 (ECP5 sysCONFIG), table on device IDs.
 _LFE5U_25F = Device(
     name="LFE5U-25F",
     family="ecp5",
@@ -90,9 +93,7 @@ _ICE40UP5K = Device(
     family="ice40",
     options=("--up5k", "--package", "sg48"),
     idcode=None,
-    resources=MappingProxyType(
-        {"ICESTORM_LC": 5280, "ICESTORM_RAM": 30, "ICESTORM_SPRAM": 4, "ICESTORM_DSP": 8}
-    ),
+    resources=MappingProxyType({"ICESTORM_LC": 5280, "ICESTORM_RAM": 30, "ICESTORM_SPRAM": 4, "ICESTORM_DSP": 8}),
     memory=("ICESTORM_SPRAM", 32768),
 )
 
@@ -105,7 +106,8 @@ _BOARDS = (
         baud=1_000_000,
         serial="FT231X behind connector US1",
         changes=MappingProxyType({"soc.main_ram": 1 << 18, "accelerator.rows": 4, "accelerator.columns": 4}),
-        loader=("--board", "ulx3s"),
+        loader="ulx3s",
+        way="jtag",
         cable="the board's USB connector US1",
         fits="",
         url="https://radiona.org/ulx3s",
@@ -128,7 +130,8 @@ _BOARDS = (
                 "network.model": "linear-digits",
             }
         ),
-        loader=("--board", "orangeCrab"),
+        loader="orangeCrab",
+        way="dfu",
         cable="the board's USB connector, with its button held while it is plugged in (the DFU boot loader)",
         fits="",
         url="https://github.com/orangecrab-fpga/orangecrab-hardware",
@@ -148,7 +151,8 @@ _BOARDS = (
                 "network.model": "linear-digits",
             }
         ),
-        loader=("--board", "ice40_generic"),
+        loader="ice40_generic",
+        way="spi",
         cable="the board's USB connector",
         fits="",
         url="https://1bitsquared.com/products/icebreaker",

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from pyhost.cli.boards import boards, build, flash
 from pyhost.cli.compare import compare
 from pyhost.cli.energy import energy
 from pyhost.cli.inspect import doctor, formats, report
@@ -48,7 +49,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, train, gemm, conv, formats, energy, report, compare, trace, doctor):
+for _command in (run, train, gemm, conv, formats, energy, report, compare, trace, boards, build, flash, doctor):
     cli.add_command(_command)
 
 
