@@ -18,14 +18,15 @@ from litex.soc.integration.export import get_csr_header, get_csr_json, get_linke
 
 from pyhost.errors import FloatsocError
 from soc.config import SocConfig
+from soc.serial_simulation import SerialSimulationPlatform
 from soc.simulation import SimulationPlatform
 from soc.soc import FloatSoc
 
 
 def generate(config: SocConfig, output: Path, board: str | None = None) -> None:
-    """Write the files into `output`, which exists. board: its name, or None for the simulation."""
+    """Write the files into `output`, which exists. board: its name, or None for a simulation."""
     if board is None:
-        platform = SimulationPlatform()
+        platform = SerialSimulationPlatform() if config.serial else SimulationPlatform()
     else:
         from soc.boards import PLATFORMS  # needs litex-boards
 

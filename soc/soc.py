@@ -1,14 +1,17 @@
 """The SoC, assembled with LiteX, whatever it runs on: a platform lends it clocks and a console."""
 
 from litex.gen import LiteXModule
+from litex.soc.cores.uart import UARTPHY
 from litex.soc.integration.soc import SoCRegion
 from litex.soc.integration.soc_core import SoCCore
 from migen import If, Signal
 
 from accel_rtl import Accelerator
+from soc.bridge import SerialBridge
 from soc.bus_counters import BusCounters
 from soc.config import MAIN_RAM_ORIGIN, SocConfig
 from soc.cycle_counter import CycleCounter
+from soc.host import HOST_PAGE, Console, HostPage
 from soc.sdram import Sdram
 
 __all__ = ["FloatSoc"]
@@ -41,7 +44,8 @@ class FloatSoc(SoCCore):
             cpu_variant=config.cpu,
             cpu_reset_address=MAIN_RAM_ORIGIN,
             integrated_sram_size=0,
-            uart_name=platform.uart,
+            with_uart=config.serial is None,
+            uart_name="serial" if config.serial else platform.uart,
             with_timer=False,
             with_ctrl=False,
         )
@@ -61,7 +65,25 @@ class FloatSoc(SoCCore):
             self.ram = platform.static_ram(config.main_ram, port=port, stall=self.crg.stall)
         self.bus.add_slave("main_ram", self.ram.bus, SoCRegion(origin=MAIN_RAM_ORIGIN, size=config.main_ram))
         self.cpu_bus = BusCounters(self.ram.bus, latch=self.cycle_counter.latch.re)
+        if config.serial is not None:
+            self._serve_host(config, platform)
         platform.connect(self)
+
+    def _serve_host(self, config, platform):
+        self.line = UARTPHY(platform.request("serial"), config.clock_frequency, config.serial.baud)
+        self.bridge = SerialBridge(self.line)
+        self.bus.add_master("bridge", self.bridge.bus)
+        self.uart = Console()
+        self.host = HostPage(
+            config,
+            console=self.uart,
+            busy=self.accelerator.clock_enable if config.accelerator else 0,
+            bus_error=self.ctrl.seen,
+            cycles=self.cycle_counter.count,
+        )
+        self.bus.add_slave("host", self.host.bus, SoCRegion(origin=HOST_PAGE, size=0x1000, cached=False))
+        held = (self.cpu.reset, self.cycle_counter.clear, self.ctrl.clear)
+        self.comb += [signal.eq(self.host.hold) for signal in held]
 
 
 class _BusWatch(LiteXModule):
@@ -73,5 +95,9 @@ class _BusWatch(LiteXModule):
 
     def __init__(self, bus):
         self.bus_error = Signal()
+        self.clear = Signal()
         self.seen = Signal()
-        self.sync += If(self.bus_error & bus.ack, self.seen.eq(1))
+        self.sync += [
+            If(self.bus_error & bus.ack, self.seen.eq(1)),
+            If(self.clear, self.seen.eq(0)),
+        ]
