@@ -74,6 +74,7 @@ class FloatSoc(SoCCore):
         self.bridge = SerialBridge(self.line)
         self.bus.add_master("bridge", self.bridge.bus)
         self.uart = Console()
+        self.irq.add("unused")  # LiteX cannot do without any
         self.host = HostPage(
             config,
             console=self.uart,
