@@ -23,7 +23,9 @@ __all__ = ["CYCLE", "Trace", "run_track", "write_trace"]
 
 CYCLE: Final = "1 ns of the trace is 1 cycle of the SoC's clock"
 
-_RECORDS: Final = frozenset({"result.json", "tensors.npz", "console.txt", FILE})
+_RECORDS: Final = frozenset(
+    {"result.json", "tensors.npz", "console.txt", "profile.speedscope.json", "profile.collapsed.txt", FILE}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
