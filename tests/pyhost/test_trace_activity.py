@@ -163,6 +163,8 @@ def test_too_many_slices_are_summed_over_windows(run, run_dir, tmp_path, monkeyp
     try:
         ((about,),) = sql("select display_value from args where key = 'debug.waits'")
         blocks, dma = slices(sql, "array"), samples(sql, "DMA")
+        described = "extract_arg(source_arg_set_id, 'description')"
+        ((means,),) = sql(f"select {described} from counter_track where name = 'DMA'")
     finally:
         sql.close()
     window = int(about.split()[3].replace(",", ""))
@@ -170,6 +172,10 @@ def test_too_many_slices_are_summed_over_windows(run, run_dir, tmp_path, monkeyp
     assert len(blocks) <= 50
     assert len(dma) <= 21
     assert integral(dma) == pytest.approx(sum(run.traffic["dma_reads"]) + sum(run.traffic["dma_writes"]))
+    interval = int(means.removeprefix("mean of each ").removesuffix(" cycles"))
+    for start, value in dma[:-1]:
+        events = [sum(run.traffic[name][start : start + interval]) for name in ("dma_reads", "dma_writes")]
+        assert value == pytest.approx(sum(events) / min(interval, len(run.states) - start))
     sums = {}
     for name, start, cycles in blocks:
         assert start // window == (start + cycles - 1) // window
