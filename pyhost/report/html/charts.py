@@ -274,5 +274,8 @@ def curve(rows: Sequence[Row], *, title: str, axis_format: str, zero: bool, desc
     )
     line = base.mark_line(color="var(--c1)", strokeWidth=2)
     dots = base.mark_point(filled=True, size=26, color="var(--c1)", opacity=1)
-    wrong = base.transform_filter("datum.wrong").mark_point(filled=True, size=110, shape="cross", color="var(--bad)")
-    return _finished(line + dots + wrong, description, 220)
+    layers: list[alt.Chart] = [line, dots]
+    if any(row["wrong"] for row in rows):
+        wrong = base.transform_filter("datum.wrong")
+        layers.append(wrong.mark_point(filled=True, size=110, shape="cross", color="var(--bad)"))
+    return _finished(alt.layer(*layers), description, 220)

@@ -123,7 +123,7 @@ def timeline(result: Result) -> Figure | None:
     return Figure(
         name="timeline",
         title="Timeline",
-        says=f"{says} Drag over the strip to look at a stretch of it.",
+        says=f"{says} Drag over the strip to look at a stretch; a double click shows all.",
         how="Kernels are laid end to end by their cycles; what the firmware does between them is left out. A job ends "
         "with its kernel and lasts as long as the accelerator counted; in a queue it may begin during the one before.",
         charts=(

@@ -131,7 +131,7 @@ def _verdict(result: Result | TrainResult) -> tuple[str, str, str]:
             return "good", "Exact", f"{what}: every bit of every output is equal."
         case False:
             wrong = len(result.mismatches)
-            return "bad", "Not equal", f"{what}; {wrong:,} tensor{'s' if wrong != 1 else ''} differ."
+            return "bad", "Not equal", f"{what}; {wrong:,} {'tensor differs' if wrong == 1 else 'tensors differ'}."
     return "unknown", "Not compared", "Nothing was compared with the golden model."
 
 
