@@ -37,5 +37,5 @@ def energy(output: Output, /, formats: tuple[str, ...], technology: str) -> None
         document = {"technology": prices.name, "node_nm": prices.node_nm, "voltage": prices.voltage}
         click.echo(json.dumps({**document, "formats": [asdict(row) for row in rows]}, indent=1))
     elif not output.quiet:
-        library = f"{circuits.technology}, synthesised, scaled from {circuits.node_nm:g} nm" if circuits else None
+        library = f"synthesised in {circuits.technology}, priced by binary32 of the table" if circuits else None
         show_energies(rows, prices, library, output.console)

@@ -51,15 +51,15 @@ def mac_energies(
     formats: Iterable[str],
     technology: Technology,
     circuits: Circuits | None = None,
-    activity: ActivityName = "forward",
+    activity: ActivityName = "uniform",
 ) -> tuple[MacEnergy, ...]:
     """For each format, a multiply-add into an exact register, where it fits the accelerator, and into binary32."""
     costs = Costs(technology, circuits)
     reference = costs.published_mac((_CHAIN, _CHAIN), (_CHAIN,), _CHAIN)
-    synthesised = _synthesised(costs, _CHAIN, _CHAIN, activity)
+    synthesised = costs.synthesised_mac((_CHAIN, _CHAIN), (_CHAIN,), _CHAIN, activity)
 
     def row(format_: str, accumulator: str, bits: int) -> MacEnergy:
-        found = _synthesised(costs, format_, accumulator, activity)
+        found = costs.synthesised_mac((format_, format_), (format_,), accumulator, activity)
         return MacEnergy(
             format=format_,
             precision=precision_of(format_),
@@ -76,15 +76,6 @@ def mac_energies(
             rows.append(row(format_, "exact", bits))
         rows.append(row(format_, _CHAIN, parse_format(_CHAIN).bits))
     return tuple(rows)
-
-
-def _synthesised(costs: Costs, format_: str, accumulator: str, activity: ActivityName) -> Estimate | None:
-    parts = (
-        costs.circuit("multiply", ((format_,),), None, activity),
-        costs.circuit("accumulate", ((format_,),), accumulator, activity),
-    )
-    known = [part for part in parts if part is not None]
-    return sum(known, Estimate()) if len(known) == len(parts) else None
 
 
 def _amount(energy: Estimate, reference: Estimate | None) -> Amount:

@@ -22,7 +22,6 @@ import numpy as np
 
 from pyhost.energy.circuits import ActivityName, Circuits, Unit
 from pyhost.energy.estimate import Estimate
-from pyhost.energy.scaling import scaling
 from pyhost.energy.technology import Technology
 from pyhost.formats import parse_format
 from pyhost.job.models import exact_accumulator_bits
@@ -34,6 +33,14 @@ MULTIPLY_EXPONENT = 1.55
 
 SRAM_SIZES = {"sram.8KiB": 8, "sram.32KiB": 32, "sram.1MiB": 1024}
 """Figure of a technology: KiB."""
+
+_BINARY32: tuple[tuple[Unit, tuple[str, ...], str | None], ...] = (
+    ("multiply", ("e8m23",), None),
+    ("accumulate", ("e8m23",), "e8m23"),
+)
+_BINARY16: tuple[tuple[Unit, tuple[str, ...], str | None], ...] = (("fma", ("e5m10",), "e5m10"),)
+_INTEGER: tuple[tuple[Unit, tuple[str, ...], str | None], ...] = (("int8_mac", (), None),)
+"""Units of the circuit library that do what entries of a table do."""
 
 _EXPONENTS = {"multiply": (1.0, MULTIPLY_EXPONENT, 2.0), "add": (0.5, 1.0, 1.5)}
 """(lowest, likely, highest) exponent of an operation's energy over its precision."""
@@ -72,38 +79,81 @@ class Costs:
         """A sum of integers of so many bits."""
         return bits / 32 * self.technology.figure("add.int32")
 
+    @cached_property
+    def circuit_scale(self) -> Estimate | None:
+        """pJ in this technology for a pJ of the circuit library; None without a library, or one that lacks binary32.
+
+        What makes a multiply-add of binary32 on random operands cost as much as the table says. The interval holds what
+        binary16 and 8-bit integers ask for, and operands of a training step in the place of random ones.
+        """
+        if self.circuits is None:
+            return None
+        figure = self.technology.figure
+        anchors = (
+            (figure("multiply.e8m23") + figure("add.e8m23"), self._measured(_BINARY32)),
+            (figure("multiply.e5m10") + figure("add.e5m10"), self._measured(_BINARY16)),
+            (figure("multiply.int8") + figure("add.int32"), self._measured(_INTEGER)),
+        )
+        table, measured = anchors[0]
+        if "uniform" not in measured:
+            return None
+        scales = [
+            published.value / energies[activity]
+            for published, energies in anchors
+            for activity in ("forward", "uniform")
+            if activity in energies
+        ]
+        value = (1 / measured["uniform"]) * table
+        return Estimate(value.value, min(value.low, *scales), max(value.high, *scales), value.figures)
+
+    def _measured(self, units: Sequence[tuple[Unit, tuple[str, ...], str | None]]) -> dict[str, float]:
+        """pJ in the circuit library of some units together, by activity; empty where one is not there."""
+        assert self.circuits is not None
+        found = [self.circuits.find(*unit) for unit in units]
+        energies = [circuit.energy_pj for circuit in found if circuit is not None]
+        if len(energies) < len(found):
+            return {}
+        return {name: sum(each[name] for each in energies) for name in energies[0] if all(name in e for e in energies)}
+
     def circuit(
         self, unit: Unit, formats: Sequence[Sequence[str]], accumulator: str | None, activity: ActivityName
     ) -> Estimate | None:
         """A unit of the circuit library, for the first of several lists of formats that it has, in this technology.
 
-        The interval reaches over all activities that were measured, and over the error of scaling.
+        With "uniform", whose operands nobody knows, the interval reaches over all activities that were measured.
         """
-        if self.circuits is None or self.circuits.node_nm is None:
+        scale = self.circuit_scale
+        if self.circuits is None or scale is None:
             return None
         found = (self.circuits.find(unit, each, accumulator) for each in formats)
         circuit = next((each for each in found if each is not None), None)
-        if circuit is None or not circuit.energy_pj:
+        if circuit is None:
             return None
         energies = circuit.energy_pj
-        name = f"circuits.{self.circuits.technology}"
-        factor = scaling().factor(
-            (self.circuits.node_nm, self.circuits.voltage), (self.technology.node_nm, self.technology.voltage)
-        )
-        value = energies.get(activity, max(energies.values())) * factor.value
-        low, high = min(energies.values()) * factor.low, max(energies.values()) * factor.high
-        return Estimate(value, low, high, {name: value})
+        estimate = energies.get(activity, max(energies.values())) * scale
+        if activity != "uniform":
+            return estimate
+        return estimate.around(min(energies.values()) * scale, max(energies.values()) * scale)
 
     def mac(
         self, formats: tuple[str, str], generated: Sequence[str], accumulator: str, activity: ActivityName
     ) -> Estimate:
         """A multiply-add of an element; generated: all operand formats of the hardware, formats: those of A and B."""
-        choices = (tuple(generated), tuple(sorted(set(formats))))
+        synthesised = self.synthesised_mac(formats, generated, accumulator, activity)
+        return synthesised or self.published_mac(formats, generated, accumulator)
+
+    def has_mac(self, formats: tuple[str, str], generated: Sequence[str], accumulator: str) -> bool:
+        """Whether `mac` rests on the circuit library."""
+        return self.synthesised_mac(formats, generated, accumulator, "uniform") is not None
+
+    def synthesised_mac(
+        self, formats: tuple[str, str], generated: Sequence[str], accumulator: str, activity: ActivityName
+    ) -> Estimate | None:
+        """The same by the circuit library alone, which has both units or is not asked."""
+        choices = (tuple(generated), tuple(dict.fromkeys(formats)))
         multiply = self.circuit("multiply", choices, None, activity)
         accumulate = self.circuit("accumulate", choices, accumulator, activity)
-        if multiply is not None and accumulate is not None:
-            return multiply + accumulate
-        return self.published_mac(formats, generated, accumulator)
+        return None if multiply is None or accumulate is None else multiply + accumulate
 
     def published_mac(self, formats: tuple[str, str], generated: Sequence[str], accumulator: str) -> Estimate:
         """The same by the table alone: a product of the wider format's precision, and a sum.
@@ -122,17 +172,16 @@ class Costs:
         """A code decoded at the edge of the array; by the table nothing that it would show."""
         return self.circuit("decode", (tuple(generated), (format_,)), None, activity) or Estimate()
 
-    def write_back(self, format_: str, addend: bool, activity: ActivityName) -> Estimate:
+    def write_back(self, format_: str, generated: Sequence[str], addend: bool, activity: ActivityName) -> Estimate:
         """An element of D normalised, scaled and rounded, and added to an addend before that.
 
         By the table: as much as a sum of binary32, from that of binary16 to two of binary32; twice with an addend.
+        Where the rounder was synthesised, the rest still costs that, or at least nothing.
         """
         single, half = self.float_operation("add", 24), self.float_operation("add", 11)
-        published = (2.0 if addend else 1.0) * single.around(half, 2.0 * single)
-        rounded = self.circuit("round", ((format_,),), None, activity)
-        if rounded is None:
-            return published
-        return rounded + single if addend else rounded
+        around = (2.0 if addend else 1.0) * single.around(half, 2.0 * single)
+        rounder = self.circuit("round", (tuple(generated), (format_,)), None, activity)
+        return around if rounder is None else rounder + around.around(Estimate(), around)
 
     @cached_property
     def _sram_weights(self) -> tuple[np.ndarray, float]:

@@ -133,6 +133,7 @@ class _Model:
         self.job = job
         self.design = counted
         self.accelerator = job.accelerator if job.accelerator.enabled else None
+        self._from_library = False
         self._figures = {name: costs.technology.figure(name) for name in costs.technology.figures}
         if self.accelerator:
             hardware = hardware_of(job).accelerator
@@ -158,8 +159,10 @@ class _Model:
         a, b, d = (_format(view.tensor) for view in (call.a, call.b, call.d))
         mac = costs.mac((a, b), formats, self.accelerator.accumulator, activity)
         edge = sizes.rows * costs.decode(formats, a, activity) + sizes.columns * costs.decode(formats, b, activity)
+        self._from_library |= costs.has_mac((a, b), formats, self.accelerator.accumulator)
         elements = call.m * call.n
-        rounded = costs.write_back(d, call.addend is not None, activity)
+        generated = (*formats, *self.job.result_formats)
+        rounded = costs.write_back(d, generated, call.addend is not None, activity)
         return {
             "array": call.m * call.n * call.k * mac + counters.busy * edge,
             "write_back": elements * rounded,
@@ -246,8 +249,8 @@ class _Model:
                     picojoules=part.value,
                     low=part.low,
                     high=part.high,
-                    assumption=self._assumption(name, part),
-                    source=self._source(part),
+                    assumption=self._assumption(name),
+                    source=self._source(name, part),
                 )
                 for name, part in totals.items()
             ),
@@ -256,26 +259,24 @@ class _Model:
             high_pj=high,
         )
 
-    def _source(self, part: Estimate) -> str:
-        sources: dict[str, None] = {}
-        for name in part.figures:
-            if name.startswith("circuits."):
-                circuits = self.costs.circuits
-                assert circuits is not None
-                sources[f"synthesis in {circuits.technology}, scaled from {circuits.node_nm:g} nm"] = None
-            else:
-                sources[self.costs.technology.source(name)] = None
+    def _source(self, name: str, part: Estimate) -> str:
+        sources = dict.fromkeys(self.costs.technology.source(figure) for figure in part.figures)
+        if self._synthesised(name) and self.costs.circuits is not None:
+            sources = {f"synthesis in {self.costs.circuits.technology}": None, **sources}
         return "; ".join(sources)
 
-    def _assumption(self, name: str, part: Estimate) -> str:
-        synthesised = any(figure.startswith("circuits.") for figure in part.figures)
-        scaled = "scaling from the circuit library's node to this one"
-        table = "interpolated over significand width from binary16 and binary32"
+    def _synthesised(self, name: str) -> bool:
+        """Whether a part rests on the circuit library."""
+        return name in ("array", "write_back") and self._from_library
+
+    def _assumption(self, name: str) -> str:
         match name:
+            case "array" if self._synthesised(name):
+                return "circuits cost what they do in another technology, times what binary32 costs in this one"
             case "array":
-                return scaled if synthesised else f"{table}; an exact sum costs an integer addition of its width"
+                return "interpolated by width of significand; an exact sum is an integer addition"
             case "write_back":
-                return scaled if synthesised else "rounding costs as much as a binary32 addition"
+                return "what is around the rounder costs as much as a binary32 addition"
             case "scratchpad":
                 return "banks cost as much as one memory of their total size"
             case "main_memory":
@@ -284,8 +285,7 @@ class _Model:
                 return "energy of an instruction of a simple core, whichever it is"
             case "idle":
                 return "only the registers' own clock energy, without clock tree and gates behind them"
-            case _:
-                return "25 degrees, no low-leakage cells; main memory's own is not counted"
+        return "25 degrees, no low-leakage cells; main memory's own is not counted"
 
 
 def _format(tensor: object) -> str:

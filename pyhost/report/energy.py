@@ -6,7 +6,7 @@ from rich.console import Console
 
 from pyhost.energy import Technology, technologies
 from pyhost.energy.comparison import Amount, MacEnergy
-from pyhost.report.tables import amount, facts, ratio, table
+from pyhost.report.tables import amount, facts, table
 
 __all__ = ["show_energies"]
 
@@ -22,19 +22,27 @@ def show_energies(rows: Sequence[MacEnergy], technology: Technology, library: st
             ("others", ", ".join(others) or None),
         )
     )
-    console.print("\nenergy of a multiply-add in pJ, with its interval, and times that of binary32\n")
+    console.print("\npJ a multiply-add on random operands, and times that of binary32\n")
 
-    def cells(energy: Amount | None) -> tuple[str, str, str]:
+    def cells(energy: Amount | None) -> tuple[str, str]:
         if energy is None:
-            return "", "", ""
-        times = "" if energy.ratio is None else f"{ratio(energy.ratio)} x"
-        return amount(energy.picojoules), f"{amount(energy.low)} to {amount(energy.high)}", times
+            return "", ""
+        return amount(energy.picojoules), "" if energy.ratio is None else f"{energy.ratio:.2f} x"
 
     console.print(
         table(
-            ("format", "sum", "bits", "table", "", "", "circuits", "", ""),
+            ("format", "sum", "bits", "table", "from", "to", "", "circuits", ""),
             [
-                (row.format, row.accumulator, str(row.accumulator_bits), *cells(row.published), *cells(row.synthesised))
+                (
+                    row.format,
+                    row.accumulator,
+                    str(row.accumulator_bits),
+                    amount(row.published.picojoules),
+                    amount(row.published.low),
+                    amount(row.published.high),
+                    cells(row.published)[1],
+                    *cells(row.synthesised),
+                )
                 for row in rows
             ],
             left=(0, 1),
