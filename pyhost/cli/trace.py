@@ -33,5 +33,6 @@ def trace(output: Output, /, run_dir: str, output_file: str | None) -> None:
     elif output.quiet:
         click.echo(written.path)
     else:
-        click.echo(f"{written.kernels} kernels, {written.cycles:,} cycles (1 ns each); waits are {written.waits}")
+        kernels = "1 kernel" if written.kernels == 1 else f"{written.kernels} kernels"
+        click.echo(f"{kernels}, {written.cycles:,} cycles (1 ns each); waits are {written.waits}")
         click.echo(f"written to {written.path}: open it at https://ui.perfetto.dev")
