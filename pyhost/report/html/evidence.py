@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from pyhost.cosim.launch import accumulator_of
 from pyhost.cosim.replay import beginning
 from pyhost.errors import FloatsocError, JobError
+from pyhost.profile.activity import FILE, Activity, read_activity
 from pyhost.profile.result import Result, TrainResult
 from pyhost.profile.tensors import TensorProfile, profile_tensors, rounding_errors
 
@@ -20,32 +22,47 @@ __all__ = ["Evidence", "gather"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """Profiles of tensors; where something is not known, `missing` says why, in a sentence each."""
+    """Profiles of tensors; where something of them is not known, `missing` says why, in a sentence each.
+
+    activity: what the accelerator did cycle by cycle, where that was recorded.
+    """
 
     tensors: tuple[TensorProfile, ...]
     missing: tuple[str, ...]
+    activity: Activity | None = None
 
 
 def gather(result: Result | TrainResult) -> Evidence:
-    """Reads tensors.npz and runs the golden model again. JobError for a file that cannot be read.
+    """Reads what there is, and runs the golden model again. JobError for a file that cannot be read."""
+    tensors, missing = _numbers(result)
+    directory = result.directory
+    activity = read_activity(directory) if directory and (directory / FILE).exists() else None
+    return Evidence(tensors, missing, activity)
 
-    A training run keeps the tensors of its last step, but not what that started from: their errors are not known.
-    """
+
+def _numbers(result: Result | TrainResult) -> tuple[tuple[TensorProfile, ...], tuple[str, ...]]:
+    """A training run keeps the tensors of its last step, but not what that started from: their errors are not known."""
     try:
         plan, before = beginning(result.job)
     except FloatsocError as error:
-        return Evidence((), (f"The tensors cannot be shown: {error}.",))
+        return (), (f"The tensors cannot be shown: {error}.",)
     recorded = _tensors(result)
     if recorded is None:
-        return Evidence((), ("The run directory has no tensors.npz: what the tensors held is not known.",))
+        return (), ("The run directory has no tensors.npz: what the tensors held is not known.",)
+    for tensor in plan.tensors:
+        if tensor.name in recorded and recorded[tensor.name].shape != tensor.shape:
+            raise JobError(
+                f"{result.directory}: {tensor.name} has shape {recorded[tensor.name].shape} in tensors.npz, and in the "
+                f"plan of result.json {tensor.shape}: they are of two runs"
+            )
     if isinstance(result, TrainResult):
         told = "These are the tensors of the last step. What it started from is not recorded, so that what rounding "
-        return Evidence(profile_tensors(plan.tensors, recorded, {}), (f"{told}cost is not known.",))
+        return profile_tensors(plan.tensors, recorded, {}), (f"{told}cost is not known.",)
     errors = rounding_errors(plan, before, accumulator=accumulator_of(result.job))
     missing: tuple[str, ...] = ()
     if result.bit_exact is False:
         missing = ("Counts are of the target's tensors, rounding errors of the golden model's, which differ here.",)
-    return Evidence(profile_tensors(plan.tensors, {**before, **recorded}, errors), missing)
+    return profile_tensors(plan.tensors, {**before, **recorded}, errors), missing
 
 
 def _tensors(result: Result | TrainResult) -> Mapping[str, NDArray[np.unsignedinteger]] | None:
@@ -57,5 +74,5 @@ def _tensors(result: Result | TrainResult) -> Mapping[str, NDArray[np.unsignedin
             return dict(archive.items())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise JobError(f"{path}: not a readable .npz archive ({error})") from error
+    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        raise JobError(f"{path}: damaged, or not an .npz archive: {error}") from error

@@ -9,9 +9,11 @@ from typing import Any
 
 import altair as alt
 
+from pyhost.profile.activity import Activity
 from pyhost.profile.result import Energy, KernelResult, MemoryRegion, Result, Step, TrainResult
 from pyhost.profile.roofline import Point, Roofline
 from pyhost.profile.tensors import TensorProfile
+from pyhost.profile.timeline import Timed, estimated_jobs, recorded_jobs, timed_kernels
 from pyhost.report.html import charts
 from pyhost.report.html.words import COUNTERS, ENERGY, REGIONS, kind
 from pyhost.report.units import energy, interval, scaled, share, size
@@ -92,43 +94,50 @@ def kinds(result: Result) -> Figure | None:
     )
 
 
-def timeline(result: Result) -> Figure | None:
-    """Kernels one after the other, and the accelerator's jobs within; None where cycles are unknown."""
+def timeline(result: Result, activity: Activity | None) -> Figure | None:
+    """Kernels and the accelerator's jobs in time, exact where there is a recording; None where cycles are unknown."""
     if not result.kernels or any(kernel.cycles is None for kernel in result.kernels):
         return None
-    many = len(result.kernels) > _ROWS_SHOWN
-    spans: list[dict[str, Any]] = []
-    jobs: list[dict[str, Any]] = []
-    start = 0
-    for kernel in result.kernels:
-        end = start + (kernel.cycles or 0)
-        name = kind(kernel.kind) if many else kernel.name
-        on = kernel.accelerator is not None
-        part = "product, firmware around its job" if on else "kernel in firmware"
-        label = f"{kernel.cycles:,} cycles from {start:,}"
-        spans.append({"name": name, "start": start, "end": end, "part": part, "label": f"{kernel.name}: {label}"})
-        if kernel.accelerator:
-            length = kernel.accelerator.cycles
-            label = f"{length:,} cycles to {end:,}"
-            jobs.append({"name": name, "start": max(0, end - length), "end": end, "part": "job", "label": label})
-        start = end
+    kernels = timed_kernels(result.kernels)
+    jobs = recorded_jobs(kernels, activity) if activity else estimated_jobs(kernels)
+    many = len(kernels) > _ROWS_SHOWN
+
+    def span(each: Timed, part: str) -> dict[str, Any]:
+        row = kind(each.kernel.kind) if many else each.kernel.name
+        label = f"{each.kernel.name}: {each.cycles:,} cycles from {each.start:,}"
+        return {"name": row, "start": each.start, "end": each.end, "part": part, "label": label}
+
+    spans = [
+        span(each, "kernel in firmware" if each.kernel.accelerator is None else "product, firmware around its job")
+        for each in kernels
+    ]
     parts = {"kernel in firmware": "var(--c0)"}
+    says = f"{len(kernels):,} kernels, one after the other."
     if jobs:
-        parts |= {"product, firmware around its job": "var(--c4)", "job": "var(--c1)"}
-    says = f"{len(result.kernels)} kernels, one after the other."
+        parts |= {"product, firmware around its job": "var(--c4)", "job of the accelerator": "var(--c1)"}
+        says += f" The accelerator is at work in {share(sum(job.cycles for job in jobs), kernels[-1].end)} of the time."
+    how = "When kernels begin, and how long they take, is counted by the SoC's clock. "
     if jobs:
-        busy = sum(job["end"] - job["start"] for job in jobs)
-        says += f" The accelerator is at work in {share(min(busy, start), start)} of the time."
-    rows = len({span["name"] for span in spans})
+        how += (
+            "When jobs ran was recorded cycle by cycle."
+            if activity
+            else "Jobs last as long as the accelerator counted, and are drawn as if they ended with their kernels."
+        )
     return Figure(
         name="timeline",
         title="Timeline",
         says=f"{says} Drag over the strip to look at a stretch; a double click shows all.",
-        how="Kernels are laid end to end by their cycles; what the firmware does between them is left out. A job ends "
-        "with its kernel and lasts as long as the accelerator counted; in a queue it may begin during the one before.",
+        how=how,
         charts=(
             charts.strip(spans, parts=parts, description="The whole run, to choose a stretch from"),
-            charts.waterfall(spans, jobs, end=start, rows=rows, parts=parts, description="Kernels in time"),
+            charts.waterfall(
+                spans,
+                [span(job, "job of the accelerator") for job in jobs],
+                end=kernels[-1].end,
+                rows=len({each["name"] for each in spans}),
+                parts=parts,
+                description="Kernels in time",
+            ),
         ),
         legend=parts,
         brush=True,

@@ -183,7 +183,7 @@ def _train_tiles(result: TrainResult) -> Iterator[Tile]:
 def _sections(result: Result, evidence: Evidence) -> Iterator[Section]:
     if result.mismatches:
         yield _mismatches(result.mismatches)
-    kinds, times = figures.kinds(result), figures.timeline(result)
+    kinds, times = figures.kinds(result), figures.timeline(result, evidence.activity)
     if drawn := tuple(filter(None, (kinds, times))):
         yield Section("time", "Time", drawn)
     roofs = roofline(result)
