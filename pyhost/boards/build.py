@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
@@ -23,7 +24,7 @@ from pyhost.errors import BuildError
 from pyhost.files import replacing
 from pyhost.job import Buildable
 
-__all__ = ["BoardBuild", "Clock", "TimingError", "board_hardware", "build_bitstream", "synthesise"]
+__all__ = ["BoardBuild", "Clock", "TimingError", "board_hardware", "build_bitstream", "cells", "synthesise"]
 
 Progress = Callable[[str], None]
 
@@ -114,13 +115,13 @@ def build_bitstream(
     hardware = board_hardware(board, job)
     tools = find_toolchain(board.device.family)
     soc = generate_soc(hardware, progress, board=board.name)
-    key = content_key(
-        soc.name, json.dumps(dict(tools.versions), sort_keys=True), str(seed), source_digest([Path(__file__)])
-    )
+    netlist = synthesise(soc, tools, progress)
+    sources = [Path(__file__), Path(__file__).with_name("bitstream.py")]
+    key = content_key(netlist.name, board.name, *board.device.options, str(seed), source_digest(sources))
 
     def build(directory: Path) -> None:
         with TemporaryDirectory(prefix=".tools.", dir=directory) as work:
-            report = _build(board, hardware, soc, tools, seed, Path(work), directory, progress)
+            report = _build(board, hardware, soc, netlist, tools, seed, Path(work), directory, progress)
         for name in _KEPT:
             shutil.copy(soc / name, directory / name)
         (directory / "report.json").write_text(report.to_json())
@@ -131,56 +132,75 @@ def build_bitstream(
     return BoardBuild.from_json((directory / "report.json").read_text()), output or directory
 
 
-def synthesise(soc: Path, tools: Toolchain, work: Path) -> Mapping[str, int]:
-    """Cells of the netlist `work`/soc.json of the SoC in `soc`, by type."""
-    for file in ("soc.v", _CONSTRAINTS[tools.family][1]):
-        shutil.copy(soc / file, work / file)
+def synthesise(soc: Path, tools: Toolchain, progress: Progress = lambda message: None) -> Path:
+    """The directory with the netlist of the SoC in `soc`: soc.json.gz, cells.json, seconds.json. Raises BuildError.
+
+    It is kept by itself, since another seed needs no other netlist.
+    """
+    script = _script(tools.family)
+    key = content_key(soc.name, script, json.dumps(dict(tools.versions), sort_keys=True))
+
+    def build(directory: Path) -> None:
+        progress(f"synthesising the SoC with {'Yosys' if tools.native else 'YoWASP Yosys'} (some minutes)")
+        started = time.monotonic()
+        with TemporaryDirectory(prefix=".yosys.", dir=directory) as name:
+            work = Path(name)
+            shutil.copy(soc / "soc.v", work)
+            purpose = "synthesising the SoC"
+            tools.run(tools.synthesise, ["-q", "-p", script], work, timeout=_SYNTHESIS_SECONDS, purpose=purpose)
+            shutil.move(work / "cells.json", directory)
+            with (work / "soc.json").open("rb") as plain, gzip.open(directory / "soc.json.gz", "wb", 3) as packed:
+                shutil.copyfileobj(plain, packed)
+        (directory / "seconds.json").write_text(json.dumps(round(time.monotonic() - started, 1)))
+
+    return cached("netlist", key, build, progress)
+
+
+def cells(netlist: Path) -> Mapping[str, int]:
+    """How many cells of each type a netlist has."""
+    design = json.loads((netlist / "cells.json").read_text())["design"]
+    return {str(name): int(number) for name, number in design["num_cells_by_type"].items()}
+
+
+def _script(family: str) -> str:
     # Main RAM may answer anything where one side reads what the other writes in the same cycle: no program does that.
-    # With the memory's contents of before, as in simulation, it would not be made of block RAM.
-    script = f"read_verilog soc.v; setattr -set no_rw_check 1 soc/m:main_ram; {_SYNTHESIS[tools.family]}"
-    script += "; tee -q -o cells.json stat -json"
-    tools.run(tools.synthesise, ["-q", "-p", script], work, timeout=_SYNTHESIS_SECONDS, purpose="synthesising the SoC")
-    cells = json.loads((work / "cells.json").read_text())["design"]["num_cells_by_type"]
-    return {str(name): int(count) for name, count in cells.items()}
+    # With the memory's contents of before, as in simulation, it could not be made of block RAM.
+    main_ram = "setattr -set no_rw_check 1 soc/m:main_ram"
+    return f"read_verilog soc.v; {main_ram}; {_SYNTHESIS[family]}; tee -q -o cells.json stat -json"
 
 
 def _build(
     board: Board,
     hardware: Hardware,
     soc: Path,
+    netlist: Path,
     tools: Toolchain,
     seed: int,
     work: Path,
     directory: Path,
     progress: Progress,
 ) -> BoardBuild:
-    seconds: dict[str, float] = {}
+    seconds = {"synthesis": json.loads((netlist / "seconds.json").read_text())}
     started = time.monotonic()
-
-    def finished(stage: str) -> None:
-        nonlocal started
-        seconds[stage] = round(time.monotonic() - started, 1)
-        started = time.monotonic()
-
-    progress(f"synthesising the SoC for {board.name} (some minutes)")
-    synthesise(soc, tools, work)
-    finished("synthesis")
     progress(f"placing and routing the SoC on {board.name}'s {board.device.name} (some minutes)")
+    shutil.copy(soc / _CONSTRAINTS[tools.family][1], work)
+    with gzip.open(netlist / "soc.json.gz") as packed, (work / "soc.json").open("wb") as plain:
+        shutil.copyfileobj(packed, plain)
     report = _place(board, tools, seed, work)
-    finished("place and route")
+    seconds["place and route"] = round(time.monotonic() - started, 1)
     clocks = _clocks(report)
     for clock in clocks:
         if clock.achieved_mhz < clock.required_mhz:
             raise _too_slow(board, clock)
     progress("packing the bitstream")
-    packed = work / ("soc.bit" if tools.family == "ecp5" else "soc.bin")
-    arguments = ["--compress", "soc.config", "soc.bit"] if tools.family == "ecp5" else ["soc.asc", "soc.bin"]
+    stream = "soc.bit" if tools.family == "ecp5" else "soc.bin"
+    arguments = ["--compress", "soc.config", stream] if tools.family == "ecp5" else ["soc.asc", stream]
     tools.run(tools.pack, arguments, work, timeout=_PACK_SECONDS, purpose="packing the bitstream")
-    finished("packing")
     assert hardware.serial is not None
-    content = sealed(packed.read_bytes(), board, hardware.serial.identifier)
-    name = f"{board.name}{packed.suffix}"
+    content = sealed((work / stream).read_bytes(), board, hardware.serial.identifier)
+    name = f"{board.name}{Path(stream).suffix}"
     (directory / name).write_bytes(content)
+    used = report["utilization"]
     return BoardBuild(
         board=board.name,
         device=board.device.name,
@@ -188,9 +208,9 @@ def _build(
         hardware=json.loads(hardware.to_json()),
         clocks=clocks,
         utilisation={
-            resource: (report["utilization"][resource]["used"], report["utilization"][resource]["available"])
+            resource: (used[resource]["used"], used[resource]["available"])
             for resource in board.device.resources
-            if resource in report["utilization"]
+            if resource in used
         },
         seconds=seconds,
         tools=dict(tools.versions),
