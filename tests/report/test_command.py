@@ -101,8 +101,8 @@ def test_places_that_are_none_for_a_page(floatsoc, run_dir, tmp_path, place):  #
     assert (run_dir / "result.json").read_bytes() == before
 
 
-def test_counters_that_contradict_each_other_are_no_crash(floatsoc, tmp_path):  # noqa: F811
+def test_jobs_that_began_before_their_kernels_are_no_crash(floatsoc, tmp_path):  # noqa: F811
     first, *others = kernels()
-    damaged = result(kernels=(replace(first, cycles=10), *others))
-    status, _, err = floatsoc("report", record(damaged, tmp_path / "run"), "--html", tmp_path / "page.html")
-    assert (status, len(lines(err))) == (2, 1)
+    early = result(kernels=(replace(first, cycles=10), *others))
+    status, _, err = floatsoc("report", record(early, tmp_path / "run"), "--html", tmp_path / "page.html")
+    assert (status, lines(err)) == (0, [])

@@ -9,6 +9,7 @@ from typing import Any
 
 import altair as alt
 
+from pyhost.errors import JobError
 from pyhost.profile.activity import Activity
 from pyhost.profile.result import Energy, KernelResult, MemoryRegion, Result, Step, TrainResult
 from pyhost.profile.roofline import Point, Roofline
@@ -94,12 +95,20 @@ def kinds(result: Result) -> Figure | None:
     )
 
 
+def _placed(kernels: list[Timed]) -> list[Timed]:
+    """The jobs, or none where it cannot be told when they ran: the first of a queue may begin before its kernel."""
+    try:
+        return estimated_jobs(kernels)
+    except JobError:
+        return []
+
+
 def timeline(result: Result, activity: Activity | None) -> Figure | None:
     """Kernels and the accelerator's jobs in time, exact where there is a recording; None where cycles are unknown."""
     if not result.kernels or any(kernel.cycles is None for kernel in result.kernels):
         return None
     kernels = timed_kernels(result.kernels)
-    jobs = recorded_jobs(kernels, activity) if activity else estimated_jobs(kernels)
+    jobs = recorded_jobs(kernels, activity) if activity else _placed(kernels)
     many = len(kernels) > _ROWS_SHOWN
 
     def span(each: Timed, part: str) -> dict[str, Any]:

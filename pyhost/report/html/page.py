@@ -145,7 +145,9 @@ def _tiles(result: Result) -> Iterator[Tile]:
     if totals.cycles:
         seconds = ""
         if result.energy:
-            seconds = f"{totals.cycles / result.energy.clock_mhz / 1e3:.3g} ms at {result.energy.clock_mhz:g} MHz"
+            seconds = (
+                f"{totals.cycles / result.energy.clock_mhz / 1e3:.3g} ms at an assumed {result.energy.clock_mhz:g} MHz"
+            )
         yield Tile("cycles", f"{totals.cycles:,}", seconds)
     elif totals.predicted_cycles:
         yield Tile("cycles predicted", f"{totals.predicted_cycles:,}", "of the accelerator's jobs")
@@ -237,6 +239,7 @@ def _kernel_grid(result: Result) -> Grid:
     energies = [None if k.energy_pj is None else k.energy_pj.get("total") for k in kernels]
     utilizations = [k.utilization(result.elements) if result.elements else None for k in kernels]
     shares = [None if k.cycles is None or not totals.cycles else k.cycles / totals.cycles for k in kernels]
+    predictions = [k.predicted_cycles if totals.cycles is None else None for k in kernels]
     useful = "share of the array that did useful work while the job ran"
     every_interval = interval(totals.energy_interval_pj)
     return Grid.of(
@@ -245,6 +248,7 @@ def _kernel_grid(result: Result) -> Grid:
         texts("kernel", [k.name for k in kernels], footer="all"),
         texts("exact", [yes(k.bit_exact) for k in kernels], footer=yes(result.bit_exact)),
         numbers("cycles", [k.cycles for k in kernels], count, footer=count(totals.cycles), bar=True),
+        numbers("predicted", predictions, count, hint="cycles of the job, by the golden cycle model", bar=True),
         numbers("share", shares, lambda value: share(value, 1)),
         numbers("energy", energies, energy, footer=energy(totals.energy_pj)),
         texts("low to high", [interval(k.energy_interval_pj) for k in kernels], footer=every_interval),
@@ -259,7 +263,9 @@ def _kernel_grid(result: Result) -> Grid:
 
 def _kernel_notes(result: Result) -> tuple[str, ...]:
     if result.totals.cycles is None:
-        return ("Without a SoC there are no cycles and no energy: the golden model says only what is computed.",)
+        told = "Without a SoC there are no cycles; predicted ones are those of the accelerator's jobs alone."
+        priced = any(kernel.energy_pj for kernel in result.kernels)
+        return (f"{told} Energies rest on them." if priced else told,)
     return ()
 
 
