@@ -46,6 +46,7 @@ class SerialBridge(LiteXModule):
 
     def __init__(self, phy):
         self.bus = bus = wishbone.Interface(data_width=32, address_width=32, addressing="word")
+        self.idle = Signal()  # it listens
         self.crc = crc = _Crc32()
         self.fsm = fsm = FSM(reset_state="RECEIVE")
         received, sent = phy.source, phy.sink
@@ -86,6 +87,7 @@ class SerialBridge(LiteXModule):
 
         fsm.act(
             "RECEIVE",
+            self.idle.eq(1),
             received.ready.eq(~crc.busy),
             If(
                 received.valid & ~crc.busy,

@@ -15,8 +15,8 @@ _IO = [
     ("accelerator_clk", 0, Pins(1)),
     ("accelerator_clock_enable", 0, Pins(1)),
     ("serial", 0, Subsignal("tx", Pins(1)), Subsignal("rx", Pins(1))),
-    # The CPU is in reset: nothing happens but what the host asks for, and jobs that are under way.
-    ("held", 0, Pins(1)),
+    # Nothing will happen until the host asks for something.
+    ("idle", 0, Pins(1)),
 ]
 
 
@@ -32,7 +32,7 @@ class SerialSimulationPlatform(GenericPlatform):
         return _Clocking(self)
 
     def connect(self, soc):
-        soc.comb += self.request("held").eq(soc.host.hold)
+        soc.comb += self.request("idle").eq(soc.host.hold & soc.bridge.idle & ~soc.crg.accelerator_enable)
 
 
 class _Clocking(LiteXModule):

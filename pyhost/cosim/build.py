@@ -16,12 +16,21 @@ from pathlib import Path
 
 from firmware.build import CPU_VARIANTS, TOOLCHAINS, compile_command, linker_script
 from pyhost.cosim.cache import cache_root, cached, content_key, source_digest
-from pyhost.cosim.hardware import Hardware
+from pyhost.cosim.hardware import Hardware, SerialHardware
 from pyhost.cosim.tools import run_tool
 from pyhost.cosim.verilate import Training, verilate
 from pyhost.errors import BuildError
 
-__all__ = ["SocArtefacts", "build_firmware", "build_soc", "generate_soc", "identifier", "zig_environment"]
+__all__ = [
+    "SocArtefacts",
+    "build_board_simulation",
+    "build_firmware",
+    "build_soc",
+    "generate_soc",
+    "identifier",
+    "with_line",
+    "zig_environment",
+]
 
 _GENERATORS = ("litedram", "litex", "migen", "pythondata-cpu-vexriscv")
 
@@ -62,6 +71,28 @@ def build_soc(hardware: Hardware, progress: Progress = lambda message: None) -> 
         library="libsoc.so",
         headers=[sources / "recording.hpp"],
         training=training if os.environ.get("FLOATSOC_PROFILE_GUIDED") != "0" else None,
+        progress=progress,
+    )
+    return SocArtefacts(hardware, directory, library)
+
+
+def with_line(hardware: Hardware) -> Hardware:
+    """`hardware` with the serial line of the simulated board, four cycles a bit, and its own identifier.
+
+    The firmware for a board is built against it too: registers are where they are whatever the board.
+    """
+    baud = hardware.clock_frequency // 4
+    return replace(hardware, serial=SerialHardware(baud=baud, identifier=identifier(hardware)))
+
+
+def build_board_simulation(hardware: Hardware, progress: Progress = lambda message: None) -> SocArtefacts:
+    """Generate and verilate a SoC with a serial line, or find it in the cache. Raises BuildError."""
+    directory = generate_soc(hardware, progress)
+    library = verilate(
+        [directory / "soc.v"],
+        _package("soc") / "serial_simulation.cpp",
+        top="soc",
+        library="libboard.so",
         progress=progress,
     )
     return SocArtefacts(hardware, directory, library)
