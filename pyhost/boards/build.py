@@ -106,11 +106,11 @@ def build_bitstream(
     seed: int = 1,
     output: Path | None = None,
 ) -> tuple[BoardBuild, Path]:
-    """The bitstream of a job's hardware for a board, and the directory that has it.
+    """The bitstream of a job's hardware for a board, and the directory that has it: `output`, or else the cache's.
 
-    The directory has the bitstream, report.json (`BoardBuild`), csr.json, csr.h and regions.ld: `output`, or else the
-    cache's. seed: of placement. Raises BoardError for a job that does not fit, TimingError where the clock is not
-    reached, BuildError.
+    The directory has the bitstream, report.json (`BoardBuild`), csr.json, csr.h and regions.ld; `output` has job.toml
+    too. seed: of placement. Raises BoardError for a job that does not fit, TimingError where the clock is not reached,
+    BuildError.
     """
     hardware = board_hardware(board, job)
     tools = find_toolchain(board.device.family)
@@ -128,7 +128,7 @@ def build_bitstream(
 
     directory = cached("bitstream", key, build, progress)
     if output is not None:
-        _deliver(directory, output)
+        _deliver(directory, job, output)
     return BoardBuild.from_json((directory / "report.json").read_text()), output or directory
 
 
@@ -255,27 +255,45 @@ def _too_slow(board: Board, clock: Clock) -> TimingError:
 
 def _clocks(report: Mapping[str, Any]) -> tuple[Clock, ...]:
     """The clocks of a routed design, by name."""
+
+    def short(name: str) -> str:
+        """A clock or a register without what the tools append."""
+        name = name.removeprefix("$glbnet$").split("$")[0] or name
+        return re.split(r"_(?:SB|TRELLIS|LUT4|PFUMX|L6MUX21|CCU2C|DP16KD|MULT18X18D)(?:_|$)", name)[0]
+
     paths: dict[str, tuple[float, str]] = {}
     for path in report.get("critical_paths", ()):
         source, sink = (str(path[end]).removeprefix("posedge ") for end in ("from", "to"))
         if source != sink or not path["path"]:
             continue
         delay = sum(step["delay"] for step in path["path"])
-        ends = (path["path"][0]["from"]["cell"], path["path"][-1]["to"]["cell"])
+        ends = (short(path["path"][0]["from"]["cell"]), short(path["path"][-1]["to"]["cell"]))
         paths[source] = max(paths.get(source, (0.0, "")), (delay, f"from {ends[0]} to {ends[1]}, {delay:.1f} ns"))
     return tuple(
-        Clock(name, values["constraint"], values["achieved"], paths.get(name, (0.0, "not reported"))[1])
+        Clock(short(name), values["constraint"], values["achieved"], paths.get(name, (0.0, "not reported"))[1])
         for name, values in sorted(report["fmax"].items())
     )
 
 
-def _deliver(directory: Path, output: Path) -> None:
-    """Copy what was built into `output`, each file whole or not at all."""
+def _deliver(directory: Path, job: Buildable, output: Path) -> None:
+    """Copy what was built into `output`, with its job, each file whole or not at all."""
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BoardError(f"--output {output}: {error.strerror}") from None
-    for file in sorted(directory.iterdir()):
-        if file.name != "manifest.json":
-            with replacing(output / file.name) as copy:
-                copy.write(file.read_bytes())
+    files = {file.name: file.read_bytes() for file in directory.iterdir() if file.name != "manifest.json"}
+    files["job.toml"] = _toml(job).encode()
+    for name, content in sorted(files.items()):
+        with replacing(output / name) as copy:
+            copy.write(content)
+
+
+def _toml(job: Buildable) -> str:
+    """A job as a file: its tables have strings, numbers, truth values and lists, which JSON writes as TOML does."""
+    tables = job.model_dump(mode="json")
+    if (data := Path(tables.get("training", {}).get("data", ""))).is_file():
+        tables["training"]["data"] = str(data.absolute())
+    lines: list[str] = []
+    for table, values in tables.items():
+        lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]
+    return "\n".join(lines)

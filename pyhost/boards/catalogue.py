@@ -103,7 +103,7 @@ _BOARDS = (
         title="Radiona ULX3S",
         device=_LFE5U_85F,
         clock_frequency=50_000_000,
-        baud=1_000_000,
+        baud=115_200,
         serial="FT231X behind connector US1",
         changes=MappingProxyType({"soc.main_ram": 1 << 18, "accelerator.rows": 4, "accelerator.columns": 4}),
         loader="ulx3s",
@@ -117,7 +117,7 @@ _BOARDS = (
         title="OrangeCrab r0.2",
         device=_LFE5U_25F,
         clock_frequency=50_000_000,
-        baud=1_000_000,
+        baud=115_200,
         serial="Feather pins 0 (rx) and 1 (tx), 3.3 V",
         changes=MappingProxyType(
             {
@@ -141,7 +141,7 @@ _BOARDS = (
         title="1BitSquared iCEBreaker",
         device=_ICE40UP5K,
         clock_frequency=12_000_000,
-        baud=1_000_000,
+        baud=115_200,
         serial="second channel of the FT2232H behind the USB connector",
         changes=MappingProxyType(
             {

@@ -85,7 +85,13 @@ def _array(job: Job) -> str:
 )
 @job_options
 @_BOARD
-@click.option("--output", "directory", metavar="DIR", type=click.Path(path_type=Path), help="Where it is written to.")
+@click.option(
+    "--output",
+    "directory",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where it is written to, by default bitstreams/BOARD.",
+)
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0, 2**31 - 1), help="Of placement.")
 @command
 def build(
@@ -109,7 +115,8 @@ def build(
     from pyhost.report.boards import show_build
 
     with output.progress() as progress:
-        report, place = build_bitstream(board, asked, progress, seed=seed, output=directory)
+        output_directory = directory or Path("bitstreams") / board.name
+        report, place = build_bitstream(board, asked, progress, seed=seed, output=output_directory)
     if output.json:
         click.echo(json.dumps({**json.loads(report.to_json()), "directory": str(place)}, indent=1))
     elif output.quiet:
