@@ -1,6 +1,8 @@
 """`floatsoc report --html`: what it writes, says and refuses."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -106,3 +108,9 @@ def test_jobs_that_began_before_their_kernels_are_no_crash(floatsoc, tmp_path): 
     early = result(kernels=(replace(first, cycles=10), *others))
     status, _, err = floatsoc("report", record(early, tmp_path / "run"), "--html", tmp_path / "page.html")
     assert (status, lines(err)) == (0, [])
+
+
+def test_charts_are_imported_for_a_page_alone():
+    """They take a second."""
+    check = "import sys, pyhost.cli.program; print(*sys.modules.keys() & {'altair', 'jinja2', 'vl_convert'})"
+    assert subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout == "\n"

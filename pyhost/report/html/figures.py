@@ -120,7 +120,7 @@ def timeline(result: Result, activity: Activity | None) -> Figure | None:
         span(each, "kernel in firmware" if each.kernel.accelerator is None else "product, firmware around its job")
         for each in kernels
     ]
-    parts = {"kernel in firmware": "var(--c0)"}
+    parts = {"kernel in firmware": "var(--c0)"} if any(k.kernel.accelerator is None for k in kernels) else {}
     says = f"{len(kernels):,} kernels, one after the other."
     if jobs:
         parts |= {"product, firmware around its job": "var(--c4)", "job of the accelerator": "var(--c1)"}
@@ -257,7 +257,7 @@ def roofline_figure(result: Result, roofs: Roofline | None) -> Figure | None:
             charts.roof(
                 line,
                 rows,
-                bottom=min(row["performance"] for row in rows) / 2,
+                bottom=min(roofs.roof(low), *(row["performance"] for row in rows)) / 2,
                 colours=colours,
                 description="Multiply-adds a cycle over multiply-adds a byte",
             ),

@@ -86,9 +86,9 @@ def render(result: Result | TrainResult, evidence: Evidence, vega: str) -> str:
 def _title(result: Result | TrainResult) -> str:
     match result.job:
         case GemmJob(product=p):
-            return f"Matrix product, {p.m} × {p.n} × {p.k}"
+            return f"Matrix product, {_shape((p.m, p.n, p.k))}"
         case ConvolutionJob(convolution=c):
-            return f"Convolution, {c.images} × {c.height} × {c.width} × {c.channels} to {c.filters}"
+            return f"Convolution, {_shape((c.images, c.height, c.width, c.channels))} to {c.filters}"
         case Job():
             what = f"{len(result.steps):,} training steps" if isinstance(result, TrainResult) else "One training step"
             return f"{what} of {result.job.network.model}"
