@@ -12,6 +12,11 @@
  */
 #define BLOCK 64
 
+/* The memory at a byte address. Models of the accelerator on other machines define it otherwise. */
+#ifndef MEMORY_AT
+#define MEMORY_AT(address) ((void *)(uintptr_t)(address))
+#endif
+
 /* The mailbox's format table, prepared; NULL for an index or an entry that is no format. */
 const struct codec *codec_find(uint32_t index);
 
@@ -68,7 +73,7 @@ static inline uint32_t array_code(const struct array *array, uint32_t index) {
 }
 
 static inline void *matrix_row(const struct matrix *matrix, uint32_t row) {
-    return (void *)(uintptr_t)(matrix->address + row * matrix->pitch);
+    return MEMORY_AT(matrix->address + row * matrix->pitch);
 }
 
 static inline uint32_t matrix_code(const struct matrix *matrix, const struct codec *codec, uint32_t row,

@@ -67,7 +67,7 @@ static bool load_segment(const struct decoder *decoder, uint32_t *words, uint32_
     for (; count; count--, words += stride, across += step) {
         uint32_t code = 0, decoded[2];
         if (across < extent)
-            code = element_read((const void *)(uintptr_t)(address + across), bytes, 0);
+            code = element_read(MEMORY_AT(address + across), bytes, 0);
         const uint32_t *source = decoder->table[code];
         if (bytes > 1) {
             decode(decoder, code, decoded);

@@ -14,7 +14,7 @@ from pyhost.plan.calls import Axis, Call, Gemm, Matrix, Operand, Plan
 from pyhost.plan.queue import after
 from pyhost.plan.tensors import Placement, Tensor
 
-__all__ = ["FormatTable", "StructLayouts", "pack_formats", "pack_kernels"]
+__all__ = ["FormatTable", "StructLayouts", "pack_format", "pack_formats", "pack_kernels"]
 
 
 class _Layout(Protocol):
@@ -58,11 +58,12 @@ def pack_formats(table: FormatTable, layouts: StructLayouts) -> NDArray[np.void]
         raise JobError(f"the job uses {len(table.formats)} formats; at most {len(packed)} can be used together")
     styles = layouts.enum("format_style")
     for entry, format_ in zip(packed, table.formats, strict=False):
-        _pack_format(entry, format_, styles)
+        pack_format(entry, format_, styles)
     return packed
 
 
-def _pack_format(entry: Any, format_: Format, styles: Mapping[str, int]) -> None:
+def pack_format(entry: Any, format_: Format, styles: Mapping[str, Any]) -> None:
+    """Fill the fields of `entry`, a `struct format`; those that the format does not have stay as they are."""
     entry["bits"] = format_.bits
     entry["subnormals"] = getattr(format_, "subnormals", True)
     style: str

@@ -1,0 +1,1 @@
+"""The SoC in Renode: instructions instead of cycles, the accelerator as the firmware's own arithmetic."""
