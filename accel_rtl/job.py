@@ -74,6 +74,9 @@ class JobReader(Module):
     used            out       operands that must be loaded
     forget          in        nothing of the jobs before is in the scratchpads
     =============== ========= ===================================================================
+
+    What takes long to find out has registers on its way: from words that come early, as k and D's do, to the cycle
+    behind the last one, in which the mistakes are found.
     """
 
     def __init__(self, config: AcceleratorConfig, memory_base: int, memory_bytes: int) -> None:
@@ -150,7 +153,7 @@ class JobReader(Module):
         ]
 
     def _fetch(self, config: AcceleratorConfig, memory_base: int, memory_bytes: int, word: dict[str, Signal]) -> None:
-        """Read the descriptor, word by word of the port; `checked` a cycle after the last."""
+        """Read the descriptor, word by word of the port; it is valid two cycles after the last."""
         names, per_word = list(word), config.port_bits // WORD_BITS
         count = len(names) // per_word
         size = len(names) * WORD_BYTES
@@ -186,10 +189,10 @@ class JobReader(Module):
             If(
                 self.data_valid,
                 NextValue(received, received + 1),
-                If(received == count - 1, NextState("MULTIPLY")),
+                If(received == count - 1, NextState("CHECK")),
             ),
         )
-        state.act("MULTIPLY", self.busy.eq(1), NextState("VALID"))  # D's last row is found in this cycle
+        state.act("CHECK", self.busy.eq(1), NextState("VALID"))
         state.act("VALID", self.busy.eq(1), self.valid.eq(1), If(self.next, NextState("IDLE")))
         self.comb += self.read_address.eq(start[config.port_bytes.bit_length() - 1 :] + asked)
         parts = [self.data[WORD_BITS * i : WORD_BITS * (i + 1)] for i in range(per_word)]
@@ -212,13 +215,15 @@ class JobReader(Module):
         """`job` and `after`, but for the error."""
         job = self.job
         self.submodules.shape = shape = Shape(config)
+        early = ("m", "n", "k")
+        derived = [name for name, *_ in job.shape.layout if name not in early]
+        self.sync += [getattr(job.shape, name).eq(getattr(shape, name)) for name in derived]
         narrow = Signal()
         high = word["scale"][len(job.scale) - 1 :]
         same = ("a_format", "b_format", "c_format", "d_format", "d_pitch", "addend_format", "mask_format")
         same += ("random_bits", "random_key", "chain_random_bits", "chain_random_key")
         self.comb += [
-            *(getattr(shape, name).eq(word[name]) for name in "mnk"),
-            *(getattr(job.shape, name).eq(getattr(shape, name)) for name, *_ in job.shape.layout),
+            *(getattr(part, name).eq(word[name]) for part in (shape, job.shape) for name in early),
             *(getattr(job, name).eq(word[name]) for name in same),
             job.record.eq(word["record"] - memory_base),
             job.a_resident.eq(word["flags"][Flag.A_RESIDENT]),
@@ -238,7 +243,7 @@ class JobReader(Module):
         ]
 
     def _check(self, config: AcceleratorConfig, memory_base: int, memory_bytes: int, word: dict, sizes: dict) -> Signal:
-        """The first of the mistakes."""
+        """The first of the mistakes, a cycle after the words."""
 
         def misaligned(operand: str, *fields: str) -> Signal:
             low = Signal(2)
@@ -250,13 +255,16 @@ class JobReader(Module):
 
         job = self.job
         self.resident_missing = Signal()
-        error = Signal(len(job.error))
+        first, error = Signal(len(job.error)), Signal(len(job.error))
         operands, formats = len(config.operands), len(config.formats)
         high = (1 << DIMENSION_BITS) - 1
         last_row = Signal(DIMENSION_BITS + WORD_BITS)
         row_bytes, end = Signal(DIMENSION_BITS + 2), Signal(DIMENSION_BITS + WORD_BITS + 2)
-        self.sync += last_row.eq((job.shape.m - 1)[:DIMENSION_BITS] * job.d_pitch)
-        self.comb += [row_bytes.eq(job.shape.n << job.d_size), end.eq(job.d_address + last_row + row_bytes)]
+        self.comb += row_bytes.eq(job.shape.n << job.d_size)
+        self.sync += [
+            last_row.eq((job.shape.m - 1)[:DIMENSION_BITS] * job.d_pitch),
+            end.eq(job.d_address + last_row + row_bytes),
+        ]
         strides = [f"{axis}_{field}" for axis in "xy" for field in ("start", "step", "tap", "unit")]
         stochastic = 2
         random_wrong = [
@@ -307,8 +315,9 @@ class JobReader(Module):
         for code, conditions in mistakes.items():
             wrong = Signal(name=f"wrong_{code.name.lower()}")
             self.comb += wrong.eq(_any(conditions))
-            chain = If(wrong, error.eq(code)) if chain is None else chain.Elif(wrong, error.eq(code))
+            chain = If(wrong, first.eq(code)) if chain is None else chain.Elif(wrong, first.eq(code))
         self.comb += chain
+        self.sync += error.eq(first)
         return error
 
 
