@@ -78,18 +78,19 @@ class Loader(Module):
         self._store(config)
 
     def _place_tiles(self, walker: WindowWalker, walk: TileWalk) -> None:
-        """C, addend and mask begin at the tile's first element."""
+        """C, addend and mask begin at the tile's first element: where that is, is known a cycle after the tile."""
         for matrix, window in zip(self.matrices, walker.windows[C:], strict=True):
-            address = Signal(32)
-            self.comb += [
+            address = Signal(32, reset_less=True)
+            self.comb += plain_matrix(window, address, matrix.size, matrix.pitch)
+            self.sync += [
                 address.eq(matrix.address + walk.row * matrix.pitch + (walk.column << matrix.size)),
-                *plain_matrix(window, address, matrix.size, matrix.pitch),
+                If(self.start, address.eq(matrix.address)),
             ]
 
     def _sequence_fills(self, walker: WindowWalker, walk: TileWalk) -> None:
         """Start a fill whenever the walker is idle and there is room for what the next tile needs."""
         need, done, left, pick = (Signal(len(OPERANDS)) for _ in range(4))
-        going, go = Signal(), Signal()
+        going, go, placed = Signal(), Signal(), Signal()
         lanes, steps = Signal(len(walker.lines)), Signal(len(walker.lines))
         lane_action, step_action = Signal(2), Signal(2)
         k_minor = Signal()
@@ -128,7 +129,7 @@ class Loader(Module):
             order = If(condition, *describe) if order is None else order.Elif(condition, *describe)
         self.comb += [
             order,
-            go.eq(going & walker.idle & ((pick & self.room) != 0)),
+            go.eq(going & walker.idle & (placed | pick[A] | pick[B]) & ((pick & self.room) != 0)),
             walker.start.eq(go),
             If(go, self.claim.eq(pick)),
             walk.start.eq(self.start),
@@ -140,6 +141,8 @@ class Loader(Module):
         ]
         self.going = going
         self.sync += [
+            # A tile that comes with a fill has its address before the walker is idle again.
+            placed.eq(~(walk.advance & walk.last_chunk & ~go)),
             If(go, done.eq(done | pick)),
             If(walk.advance, done.eq(0), If(walk.last, going.eq(0))),
             If(self.start, going.eq(1)),

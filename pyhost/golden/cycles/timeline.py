@@ -278,6 +278,7 @@ def run(machine: Any, windows: Any, chunks: Any, sizes: Any, switch: Any, key: A
     ready = np.zeros(5, np.int64)
     for chunk in chunks:
         first = chunk.step == 0
+        walked = state.walked
         for operand in (C, A, B, ADDEND, MASK):
             if operand <= B:
                 panel = chunk.panel[operand]
@@ -288,6 +289,9 @@ def run(machine: Any, windows: Any, chunks: Any, sizes: Any, switch: Any, key: A
             elif windows[operand].used and (first if operand == C else chunk.last):
                 ready[operand] = _load(machine, operand, windows[operand], sizes, chunk)
         state.look += 1
+        # The place of a tile of C is known a cycle late where no fill comes with it.
+        if chunk.last and windows[C].used and state.walked == walked:
+            state.look += 1
 
         if first and windows[C].used:
             state.wait_a += _wait(state, ready[C])
