@@ -154,9 +154,13 @@ class ChainRounder(Module):
         kept = number.significand[-shape.precision :]
         if config.stochastic:
             self.random = Signal(RANDOM_BITS)
-            total = Signal(shape.precision + 1 + RANDOM_BITS)
+            total = Signal(1 + RANDOM_BITS + shape.precision + 1)
             rest = number.significand[-shape.precision - RANDOM_BITS : -shape.precision]
-            self.comb += [total.eq(Cat(rest, kept) + self.random + number.carry), rounded.eq(total[RANDOM_BITS:])]
+            # One adder: the first bit carries the carry.
+            self.comb += [
+                total.eq(Cat(1, rest, kept) + Cat(number.carry, self.random)),
+                rounded.eq(total[1 + RANDOM_BITS :]),
+            ]
         else:
             self.comb += rounded.eq(kept + number.carry)
 
