@@ -80,10 +80,15 @@ def fits() -> Fits:
 
 
 def signature(call: Call, accumulator: str) -> str:
-    """Formats that decide how long an element takes: of all tensors in order; of a product A, B, its accumulator."""
+    """Formats that decide how long an element takes: of all tensors in order; of a product A, B, its accumulator.
+
+    And what a product does at write-back: it tells a forward pass and both gradients apart, whose operands have more
+    zeros or fewer.
+    """
     if isinstance(call, Gemm):
         operands = (view.tensor.format for view in (call.a, call.b))
-        return " ".join([*(format_.name for format_ in operands if format_), accumulator])
+        after = "bias" if call.addend else "mask" if call.mask else "plain"
+        return " ".join([*(format_.name for format_ in operands if format_), accumulator, after])
     views = (getattr(call, name) for name in call.__dataclass_fields__)
     return " ".join(view.format.name for view in views if isinstance(view, Tensor) and view.format)
 
