@@ -190,7 +190,9 @@ class Costs:
         weights = np.linalg.pinv(np.stack([np.ones(3), roots], axis=1))
         values = np.array([self.technology.figure(name).value for name in SRAM_SIZES])
         a, b = weights @ values
-        return weights, float(np.max(np.abs((a + b * roots) / values - 1)))
+        given = values > 0  # a technology may price its memories at nothing
+        residuals = np.abs((a + b * roots[given]) / values[given] - 1)
+        return weights, float(residuals.max(initial=0.0))
 
     @property
     def sram_residual(self) -> float:

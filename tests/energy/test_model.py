@@ -163,6 +163,13 @@ def test_what_is_not_known_has_no_energy(job, plan, kernels, technology):
     )
 
 
+def test_figures_may_be_zero(job, plan, kernels, technology):
+    for name in technology.figures:
+        technology = changed(technology, name, 0.0)
+    energy = energy_of(kernels, job, plan, technology)[1]
+    assert (energy.low_pj, energy.total_pj, energy.high_pj) == (0, 0, 0)
+
+
 def test_instructions_that_are_not_counted_widen_the_interval(plan, technology):
     job = Job().with_changes({"accelerator.enabled": False})
     plan = plan_of(job, load_dataset("digits"))
@@ -191,7 +198,7 @@ def test_the_golden_target_predicts_the_energy_of_a_product():
 @pytest.mark.hardware
 @pytest.mark.slow
 def test_a_run_is_counted_as_the_plan_has_it(tmp_path):
-    """With one pJ a multiply-add, and nothing else, the array's energy is the plan's multiply-adds."""
+    """Multiply-adds are the plan's, cycles the step's; at one pJ an instruction the energy is their number."""
     document = json.loads((DATA / "horowitz-45nm.json").read_text())
     for name, figure in document["figures"].items():
         figure |= dict.fromkeys(("value", "low", "high"), 0.0)
