@@ -99,12 +99,21 @@ def machine_options(function: Function) -> Function:
         show_default=True,
         help="Compiler of the firmware; gcc is riscv64-unknown-elf-gcc, where it is installed.",
     )(function)
+    function = click.option(
+        "--baud",
+        type=int,
+        metavar="N",
+        help="Bits a second of the port, as the bitstream was built.  [default: 115200]",
+    )(function)
+    function = click.option(
+        "--port", metavar="PORT", help="Serial port of --target fpga; sim simulates a board and its serial line."
+    )(function)
     return click.option(
         "--target",
-        type=click.Choice(["verilator", "golden"]),
+        type=click.Choice(["verilator", "fpga", "golden"]),
         default="verilator",
         show_default=True,
-        help="What runs it: the verilated SoC, or the golden model alone.",
+        help="What runs it: the verilated SoC, a board with the SoC in its FPGA, or the golden model alone.",
     )(function)
 
 

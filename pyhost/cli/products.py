@@ -12,7 +12,7 @@ __all__ = ["conv", "gemm"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_MACHINE = ("target", "toolchain", "runs_dir", "technology")
+_MACHINE = ("target", "port", "baud", "toolchain", "runs_dir", "technology")
 _ACCELERATOR = ("accumulator", "rows", "columns", "depth", "port_bits")
 _SOC = ("memory", "main_ram")
 

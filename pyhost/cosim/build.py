@@ -22,6 +22,7 @@ from pyhost.cosim.verilate import Training, verilate
 from pyhost.errors import BuildError
 
 __all__ = [
+    "GeneratedSoc",
     "SocArtefacts",
     "build_board_simulation",
     "build_firmware",
@@ -40,11 +41,17 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class SocArtefacts:
-    """A built SoC. `directory` has soc.v, csr.json, csr.h and regions.ld; `library` is the simulation."""
+class GeneratedSoc:
+    """A SoC. `directory` has soc.v, csr.json, csr.h and regions.ld."""
 
     hardware: Hardware
     directory: Path
+
+
+@dataclass(frozen=True)
+class SocArtefacts(GeneratedSoc):
+    """A built SoC. `library` is the simulation."""
+
     library: Path
 
 
@@ -76,13 +83,16 @@ def build_soc(hardware: Hardware, progress: Progress = lambda message: None) -> 
     return SocArtefacts(hardware, directory, library)
 
 
-def with_line(hardware: Hardware) -> Hardware:
-    """`hardware` with the serial line of the simulated board, four cycles a bit, and its own identifier.
+def with_line(hardware: Hardware, identifier: int | None = None) -> Hardware:
+    """`hardware` with the serial line of the simulated board, four cycles a bit.
 
-    The firmware for a board is built against it too: registers are where they are whatever the board.
+    identifier: None for one of the configuration alone, which is enough where the simulation cannot be of other sources
+    than the host's. The firmware for a board is built against this SoC too: registers are where they are whatever the
+    board, line and identifier.
     """
-    baud = hardware.clock_frequency // 4
-    return replace(hardware, serial=SerialHardware(baud=baud, identifier=identifier(hardware)))
+    if identifier is None:
+        identifier = _short(content_key(hardware.to_json()))
+    return replace(hardware, serial=SerialHardware(baud=hardware.clock_frequency // 4, identifier=identifier))
 
 
 def build_board_simulation(hardware: Hardware, progress: Progress = lambda message: None) -> SocArtefacts:
@@ -106,7 +116,7 @@ def identifier(hardware: Hardware) -> int:
     """
     bare = replace(hardware, clock_frequency=Hardware.clock_frequency, serial=None)
     sources = [file for name in _HARDWARE for file in sorted(_package(name).rglob("*.py"))]
-    return int(content_key(bare.to_json(), source_digest(sources), *map(version, _GENERATORS))[:16], 16)
+    return _short(content_key(bare.to_json(), source_digest(sources), *map(version, _GENERATORS)))
 
 
 def generate_soc(hardware: Hardware, progress: Progress = lambda message: None, *, board: str | None = None) -> Path:
@@ -136,7 +146,12 @@ def generate_soc(hardware: Hardware, progress: Progress = lambda message: None, 
     return cached("soc", key, build, progress)
 
 
-def build_firmware(artefacts: SocArtefacts, toolchain: str = "zig", progress: Progress = lambda message: None) -> Path:
+def _short(key: str) -> int:
+    """64 bits of a content key."""
+    return int(key[:16], 16)
+
+
+def build_firmware(artefacts: GeneratedSoc, toolchain: str = "zig", progress: Progress = lambda message: None) -> Path:
     """The firmware's ELF for a SoC. toolchain: "zig" (from PyPI) or "gcc" (riscv64-unknown-elf-gcc).
 
     Raises BuildError.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pyhost.cosim.launch import Progress, silent
+from pyhost.cosim.launch import Progress, Where, silent
 from pyhost.cosim.products import run_products
 from pyhost.cosim.roundings import rounding_of
 from pyhost.energy import DEFAULT
@@ -24,6 +24,8 @@ def run_convolution(
     job: ConvolutionJob,
     *,
     target: str = "verilator",
+    port: str | None = None,
+    baud: int | None = None,
     toolchain: str = "zig",
     progress: Progress = silent,
     runs_dir: str | Path | None = "runs",
@@ -37,7 +39,7 @@ def run_convolution(
         job,
         convolution_plan(job),
         name="conv",
-        target=target,
+        where=Where(target=target, port=port, baud=baud),
         toolchain=toolchain,
         progress=progress,
         runs_dir=runs_dir,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pyhost.cosim.launch import Progress, silent
+from pyhost.cosim.launch import Progress, Where, silent
 from pyhost.cosim.products import run_products
 from pyhost.cosim.roundings import rounding_of
 from pyhost.energy import DEFAULT
@@ -21,6 +21,8 @@ def run_gemm(
     job: GemmJob,
     *,
     target: str = "verilator",
+    port: str | None = None,
+    baud: int | None = None,
     toolchain: str = "zig",
     progress: Progress = silent,
     runs_dir: str | Path | None = "runs",
@@ -35,7 +37,7 @@ def run_gemm(
         gemm_plan(job),
         name="gemm",
         uncounted=int(job.product.resident),
-        target=target,
+        where=Where(target=target, port=port, baud=baud),
         toolchain=toolchain,
         progress=progress,
         runs_dir=runs_dir,

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from platform import platform, python_version
 
-from pyhost.cosim.build import build_firmware, build_soc
+from pyhost.cosim.build import build_firmware
 from pyhost.cosim.hardware import hardware_of
 from pyhost.cosim.machine import Machine
 from pyhost.cosim.roundings import rounding_of
 from pyhost.cosim.session import Outcome, Reference, Session
+from pyhost.cosim.targets import Where, open_target
 from pyhost.energy.model import Counts
 from pyhost.errors import JobError
 from pyhost.formats import parse_format
@@ -25,13 +26,12 @@ from pyhost.plan.tensors import place
 from pyhost.profile.result import Seconds
 from pyhost.targets.base import Limit
 from pyhost.targets.elf import ElfImage
-from pyhost.targets.verilator import MAIN_RAM, VerilatorTarget
+from pyhost.targets.fpga import FpgaTarget
+from pyhost.targets.verilator import MAIN_RAM
 
-__all__ = ["TARGETS", "Launched", "Progress", "accumulator_of", "hardware_of", "launch", "silent"]
+__all__ = ["Launched", "Progress", "Where", "accumulator_of", "hardware_of", "launch", "silent"]
 
 Progress = Callable[[str], None]
-
-TARGETS = ("verilator", "golden")
 
 
 def silent(message: str) -> None:
@@ -78,7 +78,7 @@ def launch(
     job: Buildable,
     plan: Plan,
     *,
-    target: str,
+    where: Where,
     toolchain: str,
     progress: Progress,
     stall: float = 0.0,
@@ -86,9 +86,8 @@ def launch(
 ) -> Launched:
     """Build what is missing, load it and place `plan`.
 
-    target: "verilator", the SoC's RTL; or "golden", no SoC at all: the readable engine of the golden model takes the
-    target's place and is compared with the fast one. recorded: steps are profiled. Raises JobError, BuildError,
-    TargetError.
+    With the target "golden" there is no SoC: the readable engine of the golden model takes its place and is compared
+    with the fast one. recorded: steps are profiled. Raises JobError, BuildError, TargetError.
     """
     accumulator = accumulator_of(job)
     elements = job.accelerator.rows * job.accelerator.columns if job.accelerator.enabled else 0
@@ -97,47 +96,47 @@ def launch(
         "python": python_version(),
         "numpy": version("numpy"),
     }
-    if target == "golden" and recorded:
-        raise JobError("the golden target cannot be profiled: it has no cycles; run with --target verilator")
-    if target == "golden":
+    if where.target != "verilator" and recorded:
+        raise JobError(
+            f"the {where.target} target cannot be profiled: nobody sees its every cycle; run with --target verilator"
+        )
+    if where.target == "golden":
         reference, expected = Reference(plan, accumulator), _predictions(job, plan, stall)
         predictions = tuple(map(_predicted_cycles, expected))
         session = Session(plan, reference, accumulator=accumulator, elements=0, predictions=predictions)
         return Launched(session, None, None, environment, expected)
-    if target != "verilator":
-        raise JobError(f'no target "{target}"; allowed are {", ".join(TARGETS)}')
-
     if job.golden_only:
         field, format_ = next(iter(job.golden_only.items()))
         raise JobError(f"{field}: hardware and firmware do not compute in {format_}: run with --target golden")
+    doing = "simulating" if where.simulated else "running"
     place(plan.tensors, MAIN_RAM, MAIN_RAM + job.soc.main_ram)  # what cannot fit is not worth a build
     started = time.perf_counter()
-    soc = build_soc(hardware_of(job), progress)
-    image = ElfImage(build_firmware(soc, toolchain, progress))
-    built = time.perf_counter()
-    simulation = VerilatorTarget(soc.library, stall=stall)
+    target, soc = open_target(hardware_of(job), where, stall=stall, progress=progress)
     try:
+        image = ElfImage(build_firmware(soc, toolchain, progress))
+        built = time.perf_counter()
         names = (*job.accelerator.formats, *job.result_formats)
         machine = Machine(
-            simulation,
+            target,
             image,
             plan,
             accumulator=accumulator,
             formats=(parse_format(name) for name in names),
             memory_end=MAIN_RAM + job.soc.main_ram,
             limit=_limit(plan, job),
-            entered=_Narrator(plan, progress),
+            entered=_Narrator(plan, progress, doing),
             recorded=recorded,
         )
-        progress("simulating")
+        progress(doing)
         expected = _predictions(job, plan, stall)
         predictions = tuple(map(_predicted_cycles, expected))
         session = Session(plan, machine, accumulator=accumulator, elements=elements, predictions=predictions)
     except BaseException:
-        simulation.close()
+        target.close()
         raise
     environment |= {
-        "verilator": _version("verilator"),
+        "board": str(target.identity) if isinstance(target, FpgaTarget) else None,
+        "verilator": _version("verilator") if where.simulated else None,
         "litex": _version("litex"),
         "toolchain": toolchain if toolchain != "zig" else f"zig {_version('ziglang')}",
     }
@@ -181,9 +180,10 @@ def _predicted_cycles(expected: Counts | None) -> int | None:
 class _Narrator:
     """Tells `progress` which kernel is running, when it changes and not more often than every two seconds."""
 
-    def __init__(self, plan: Plan, progress: Progress) -> None:
+    def __init__(self, plan: Plan, progress: Progress, doing: str) -> None:
         self._plan = plan
         self._progress = progress
+        self._doing = doing
         self._last = (-1, time.monotonic())
 
     def __call__(self, index: int) -> None:
@@ -192,7 +192,7 @@ class _Narrator:
         if index != told and now - when > 2 and index < len(self._plan.kernels):
             self._last = (index, now)
             count = len(self._plan.kernels)
-            self._progress(f"simulating kernel {index + 1} of {count}, {self._plan.kernels[index].name}")
+            self._progress(f"{self._doing} kernel {index + 1} of {count}, {self._plan.kernels[index].name}")
 
 
 def _limit(plan: Plan, job: Buildable) -> Limit:

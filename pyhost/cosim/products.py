@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhost.cosim.joules import with_energy
-from pyhost.cosim.launch import Progress, launch
+from pyhost.cosim.launch import Progress, Where, launch
 from pyhost.cosim.record import check_writable, record
 from pyhost.energy import load_technology
 from pyhost.job import ConvolutionJob, GemmJob
@@ -27,7 +27,7 @@ def run_products(
     *,
     name: str,
     uncounted: int = 0,
-    target: str,
+    where: Where,
     toolchain: str,
     progress: Progress,
     runs_dir: str | Path | None,
@@ -42,7 +42,7 @@ def run_products(
     prices = load_technology(technology)
     started = time.perf_counter()
     codes = product_inputs(job, plan)
-    launched = launch(job, plan, target=target, toolchain=toolchain, progress=progress, stall=job.setting.stall)
+    launched = launch(job, plan, where=where, toolchain=toolchain, progress=progress, stall=job.setting.stall)
     with launched.session as session:
         outcome = session.step(codes)
         console = session.console
@@ -51,7 +51,7 @@ def run_products(
     cycles = [kernel.cycles for kernel in counted if kernel.cycles is not None]
     result = Result(
         job=job,
-        target=target,
+        target=where.target,
         bit_exact=outcome.bit_exact,
         mismatches=outcome.mismatches or (),
         memory=memory,
@@ -63,7 +63,7 @@ def run_products(
     result = with_energy(result, plan, prices, launched.predictions)
     if runs_dir is None:
         return result
-    return record(result, Path(runs_dir), f"{name}-{target}", {**codes, **outcome.tensors}, console)
+    return record(result, Path(runs_dir), f"{name}-{where.target}", {**codes, **outcome.tensors}, console)
 
 
 def product_inputs(job: GemmJob | ConvolutionJob, plan: Plan) -> dict[str, Codes]:

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhost.cosim.joules import with_energy
-from pyhost.cosim.launch import Progress, launch, silent
+from pyhost.cosim.launch import Progress, Where, launch, silent
 from pyhost.cosim.record import check_writable, record
 from pyhost.cosim.session import Fault, Outcome
 from pyhost.datasets import Dataset, load_dataset
 from pyhost.energy import DEFAULT, Technology, load_technology
+from pyhost.errors import JobError
 from pyhost.formats import parse_format
 from pyhost.job import Job, load_job
 from pyhost.plan.calls import Plan
@@ -32,6 +33,8 @@ def run(
     job: str | Path | Job | None = None,
     *,
     target: str = "verilator",
+    port: str | None = None,
+    baud: int | None = None,
     toolchain: str = "zig",
     progress: Progress = silent,
     baseline: bool = False,
@@ -43,7 +46,8 @@ def run(
     """Run one training step of `job` and compare every output of every kernel with the golden model.
 
     job: a TOML file, a `Job`, or None for the default job.
-    target: "verilator" or "golden".
+    target: "verilator", "fpga" or "golden".
+    port, baud: of the target "fpga", a serial port or "sim" (docs/fpga.md), and its bits a second.
     toolchain: of the firmware, "zig" or "gcc".
     baseline: run the job once more without the accelerator; that becomes `result.baseline`.
     runs_dir: where the run directory is written; None for nowhere.
@@ -56,13 +60,16 @@ def run(
     BuildError or TargetError (pyhost.errors).
     """
     job = job if isinstance(job, Job) else load_job(job)
+    where = Where(target=target, port=port, baud=baud)
+    if baseline and target == "fpga" and not where.simulated:
+        raise JobError("a board has one SoC: for a baseline build another, of the job with accelerator.enabled=false")
     check_writable(runs_dir)
     prices = load_technology(technology)
-    result, outcome, console = _step(job, target, toolchain, progress, faults, prices, profile)
+    result, outcome, console = _step(job, where, toolchain, progress, faults, prices, profile)
     if baseline:
         progress("once more without the accelerator")
         alone = job.with_changes({"accelerator.enabled": False})
-        result = replace(result, baseline=_step(alone, target, toolchain, progress, (), prices)[0])
+        result = replace(result, baseline=_step(alone, where, toolchain, progress, (), prices)[0])
     if runs_dir is None:
         return result
     return record(result, Path(runs_dir), f"{job.network.model}-{target}", outcome.tensors, console, outcome.profile)
@@ -70,7 +77,7 @@ def run(
 
 def _step(
     job: Job,
-    target: str,
+    where: Where,
     toolchain: str,
     progress: Progress,
     faults: Sequence[Fault],
@@ -84,14 +91,14 @@ def _step(
     inputs = plan_inputs(job, plan, data, 0)
     for fault in faults:
         fault.tensor_of(plan)  # what cannot be planted is not worth a build
-    launched = launch(job, plan, target=target, toolchain=toolchain, progress=progress, recorded=profile)
+    launched = launch(job, plan, where=where, toolchain=toolchain, progress=progress, recorded=profile)
     with launched.session as session:
         outcome = session.step(inputs, faults=faults)
         console = session.console
         memory = session.memory
     result = Result(
         job=job,
-        target=target,
+        target=where.target,
         bit_exact=outcome.bit_exact,
         mismatches=outcome.mismatches or (),
         kernels=outcome.kernels,

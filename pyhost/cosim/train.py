@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pyhost.cosim.launch import Progress, launch, silent
+from pyhost.cosim.launch import Progress, Where, launch, silent
 from pyhost.cosim.record import check_writable, record
 from pyhost.cosim.run import mean_loss, plan_inputs, plan_of
 from pyhost.cosim.session import Outcome
@@ -29,6 +29,8 @@ def train(
     steps: int,
     compare_every: int | None = 1,
     target: str = "verilator",
+    port: str | None = None,
+    baud: int | None = None,
     toolchain: str = "zig",
     progress: Progress = silent,
     stepped: Callable[[Step], None] = lambda step: None,
@@ -45,13 +47,14 @@ def train(
         raise JobError(f"steps = {steps}: at least 1")
     if compare_every is not None and compare_every < 1:
         raise JobError(f"compare_every = {compare_every}: at least 1, or None for the last step alone")
+    where = Where(target=target, port=port, baud=baud)
     check_writable(runs_dir)
     data = load_dataset(job.training.data)
     plan = plan_of(job, data)
     loss, logits, labels = _observed(plan)
     done: list[Step] = []
     outcomes: list[Outcome] = []
-    launched = launch(job, plan, target=target, toolchain=toolchain, progress=progress)
+    launched = launch(job, plan, where=where, toolchain=toolchain, progress=progress)
     with launched.session as session:
         for number in range(steps):
             inputs = plan_inputs(job, plan, data, number)

@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import tty
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,9 @@ from types import TracebackType
 from typing import Self
 
 from pyhost.errors import FloatsocError, TargetError
+from pyhost.targets.fpga import FpgaTarget
 
-__all__ = ["Noise", "SerialSimulation"]
+__all__ = ["Noise", "SerialSimulation", "SimulatedBoardTarget"]
 
 _STEP = 20_000
 """Cycles between two looks at the line: some 10 ms."""
@@ -117,6 +119,29 @@ class SerialSimulation:
         return bytes(b ^ self._random.randrange(1, 256) if self._random.random() < noise.corrupt else b for b in kept)
 
 
+class SimulatedBoardTarget(FpgaTarget):
+    """A `SerialSimulation` and the target at its port, which end together."""
+
+    def __init__(
+        self,
+        library: Path,
+        *,
+        identifier: int,
+        noise: Noise | None = None,
+        progress: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self.board = SerialSimulation(library, noise=noise)
+        try:
+            super().__init__(self.board.port, identifier=identifier, progress=progress)
+        except BaseException:
+            self.board.close()
+            raise
+
+    def close(self) -> None:
+        super().close()
+        self.board.close()
+
+
 def _open(path: Path) -> ctypes.CDLL:
     try:
         library = ctypes.CDLL(str(path))
@@ -142,7 +167,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of what happens to bytes")
     arguments = parser.parse_args()
 
-    from pyhost.cosim.build import build_board_simulation, with_line
+    from pyhost.cosim.build import build_board_simulation, identifier, with_line
     from pyhost.cosim.hardware import hardware_of
     from pyhost.job import load_job
 
@@ -150,10 +175,11 @@ def main() -> None:
         signal.signal(number, lambda number, frame: sys.exit(128 + number))
     try:
         noise = Noise(lose=arguments.lose, corrupt=arguments.corrupt, seed=arguments.seed)
-        hardware = with_line(hardware_of(load_job(arguments.job)))
-        artefacts = build_board_simulation(hardware, lambda message: print(message, file=sys.stderr))
-        with SerialSimulation(artefacts.library, noise=noise) as board:
-            print(board.port, flush=True)
+        hardware = hardware_of(load_job(arguments.job))
+        board = with_line(hardware, identifier(hardware))
+        artefacts = build_board_simulation(board, lambda message: print(message, file=sys.stderr))
+        with SerialSimulation(artefacts.library, noise=noise) as simulation:
+            print(simulation.port, flush=True)
             signal.pause()
     except FloatsocError as error:
         parser.exit(error.exit_status, f"error: {error}\n")

@@ -87,7 +87,7 @@ def test_faults_that_cannot_be_planted(fault, message, small_job):
 
 
 def test_unknown_target_and_toolchain(small_job):
-    with pytest.raises(JobError, match='no target "abacus"; allowed are verilator, golden'):
+    with pytest.raises(JobError, match='no target "abacus"; allowed are verilator, fpga, golden'):
         run(small_job, target="abacus", runs_dir=None)
     with pytest.raises((JobError, BuildError), match=r"tcc.*zig, gcc"):
         run(small_job, toolchain="tcc", runs_dir=None)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pyhost.cosim.launch import accumulator_of, launch
+from pyhost.cosim.launch import Where, accumulator_of, launch
 from pyhost.cosim.run import run
 from pyhost.cosim.train import train
 from pyhost.errors import JobError
@@ -46,7 +46,7 @@ def test_training_a_baseline_and_training_its_job_are_the_same_bits():
 def test_what_only_the_golden_model_computes_is_refused_before_anything_is_built():
     job = load_job(EXAMPLES["posit16"], {"formats.weight": "posit20"})
     with pytest.raises(JobError, match=r"formats.weight: hardware and firmware do not compute in posit20: .*golden"):
-        launch(job, Plan((), (), ()), target="verilator", toolchain="zig", progress=print)
+        launch(job, Plan((), (), ()), where=Where(), toolchain="zig", progress=print)
     with pytest.raises(
         JobError, match=r"formats.weight: posit20 is for the golden model alone: set accelerator.enabled"
     ):
