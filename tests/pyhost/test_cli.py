@@ -82,7 +82,7 @@ def test_products_are_compared(floatsoc):
         (("run", *SMALL, "--port", "/dev/ttyUSB0"), "the golden target has no port"),
         (("run", "--target", "fpga", "--port", "sim", "--baud", "0"), "baud = 0: a positive number"),
         (("run", "--target", "fpga", "--port", "/dev/ttyUSB0", "--baseline"), "a board has one SoC"),
-        (("gemm", "1", "2", "3", "--target", "fpga", "--port", "sim", "--stall", "0.1"), "in the verilator target alone"),
+        (("gemm", "1", "2", "3", "--target", "fpga", "--port", "sim", "--stall", "0.1"), "the verilator target alone"),
         (("runn",), "No such command 'runn'"),
         (("run", "--flip", "dense1.weight.master:3"), "TENSOR:INDEX:BIT"),
         (("run", *SMALL, "--flip", "nothing:3:30"), 'no tensor "nothing"'),
