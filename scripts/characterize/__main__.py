@@ -97,7 +97,7 @@ def _run(options: argparse.Namespace) -> int:
         item
         for item in items()
         if not options.unit
-        or any(wanted in Circuit.name_of(*circuit) for wanted in options.unit for circuit in item.circuits)
+        or any(wanted in Circuit.name_of(*circuit) for wanted in options.unit for circuit in item.counted)
     ]
     if not chosen:
         raise CircuitsError(f"no unit's name contains {' or '.join(map(repr, options.unit))}")
@@ -117,8 +117,7 @@ def _run(options: argparse.Namespace) -> int:
             seed=options.seed,
             wire=None if options.wire is None else options.wire * 1e-3,
         )
-        for circuit in circuits:
-            found.setdefault((circuit.unit, circuit.formats, circuit.accumulator), circuit)
+        found |= {circuit.key: circuit for circuit in circuits if circuit.key in item.counted}
         print(f"{time.perf_counter() - begun:.1f} s", file=sys.stderr, flush=True)
     found = {key: found.pop(key, circuit) for key, circuit in ((c.key, c) for c in kept)} | found
     result = Circuits(

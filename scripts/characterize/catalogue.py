@@ -1,7 +1,7 @@
 """What is characterised, and what each circuit is fed with."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -18,6 +18,7 @@ __all__ = ["TRAININGS", "Item", "items"]
 
 Integers = NDArray[np.integer]
 Stimulus = Mapping[str, Integers]
+Key = tuple[str, tuple[str, ...], str | None]
 Source = Callable[[ActivityName, int, np.random.Generator], Stimulus | None]
 """(activity, vectors, random): integers by input port, or None where a design has nothing to do."""
 
@@ -43,11 +44,15 @@ LARGEST_INTEGER = 127
 
 @dataclass(frozen=True)
 class Item:
-    """How to make a design, the names of its blocks, (unit, formats, accumulator), and what to feed it with."""
+    """How to make a design, the names of its blocks, (unit, formats, accumulator), and what to feed it with.
+
+    counted: those of its circuits that the library gets from it.
+    """
 
     design: Callable[[], Design]
-    circuits: tuple[tuple[str, tuple[str, ...], str | None], ...]
+    circuits: tuple[Key, ...]
     stimulus: Source
+    counted: tuple[Key, ...] = ()
 
     @property
     def name(self) -> str:
@@ -58,7 +63,14 @@ class Item:
 
 
 def items() -> Iterator[Item]:
-    """All of them; a unit that appears twice is that of the first item."""
+    """All of them; a circuit that two items have counts in the first."""
+    taken: set[Key] = set()
+    for item in _all_items():
+        yield replace(item, counted=tuple(key for key in item.circuits if key not in taken))
+        taken |= set(item.circuits)
+
+
+def _all_items() -> Iterator[Item]:
     operands = {training.formats: training for training in reversed(TRAININGS)}
     for formats, training in reversed(operands.items()):
         yield Item(partial(decoder, formats), (("decode", formats, None),), _decoder_stimulus(training))

@@ -135,3 +135,9 @@ def test_tables_have_a_row_for_each_circuit(circuits):
     assert {line.count("|") for line in lines} == {lines[0].count("|")}
     text = markdown(circuits)
     assert circuits.liberty.sha256[:12] in text and "e8m23, fused multiply-add" in text
+
+
+def test_the_page_shows_the_file(circuits):
+    """Between its comments; python -m scripts.characterize --markdown prints what belongs there."""
+    page = (Path(__file__).parents[2] / "docs" / "circuits.md").read_text()
+    assert page.partition("<!-- tables -->\n")[2].partition("\n<!-- end -->")[0] == markdown(circuits)
