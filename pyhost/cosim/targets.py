@@ -10,12 +10,13 @@ from pyhost.cosim.hardware import Hardware
 from pyhost.errors import JobError
 from pyhost.targets.base import Target
 from pyhost.targets.fpga import BAUD, FpgaTarget
+from pyhost.targets.renode import RenodeTarget, build_model, find_renode
 from pyhost.targets.serial_simulation import SimulatedBoardTarget
-from pyhost.targets.verilator import VerilatorTarget
+from pyhost.targets.verilator import MAIN_RAM, VerilatorTarget
 
 __all__ = ["SIMULATED_PORT", "TARGETS", "Where", "open_target"]
 
-TARGETS = ("verilator", "fpga", "golden")
+TARGETS = ("verilator", "renode", "fpga", "golden")
 SIMULATED_PORT = "sim"
 """The port of a board that is not there: its SoC is simulated, down to the levels of its serial line."""
 
@@ -58,6 +59,11 @@ def open_target(
         return VerilatorTarget(soc.library, stall=stall), soc
     if stall:
         raise JobError(f"stall = {stall}: memory stalls at random in the verilator target alone")
+    if where.target == "renode":
+        renode = find_renode()  # what is not there is not worth a build
+        described = GeneratedSoc(hardware, generate_soc(hardware, progress))
+        model = build_model(hardware.accelerator, progress) if hardware.accelerator else None
+        return RenodeTarget(renode, described.directory, model, (MAIN_RAM, hardware.main_ram)), described
     assert where.port is not None
     board = with_line(hardware)
     assert board.serial is not None

@@ -23,9 +23,22 @@ from pyhost.plan.pack import pack_format
 __all__ = ["build_model", "configuration"]
 
 _HERE = Path(__file__).parent
-_ARITHMETIC = ("array", "chain", "exact", "format", "gemm_software", "operand", "posit", "random", "vector", "write_back")
-_FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-fno-strict-aliasing")
-_FLAGS += ("-fno-sanitize=all", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,-z,defs")
+_ARITHMETIC = (
+    "array",
+    "chain",
+    "exact",
+    "format",
+    "gemm_software",
+    "operand",
+    "posit",
+    "random",
+    "vector",
+    "write_back",
+)
+_FLAGS = (
+    *("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-fno-strict-aliasing"),
+    *("-fno-sanitize=all", "-shared", "-fPIC", "-fvisibility=hidden", "-Wl,-z,defs"),
+)
 
 
 def build_model(
@@ -35,7 +48,9 @@ def build_model(
     header = configuration(hardware, stochastic=stochastic)
     firmware = _firmware()
     sources = [_HERE / "accelerator.c", *(firmware / f"{name}.c" for name in _ARITHMETIC)]
-    key = content_key(header, version("ziglang"), sys.platform, *_FLAGS, source_digest([firmware, *_HERE.glob("*.[ch]")]))
+    key = content_key(
+        header, version("ziglang"), sys.platform, *_FLAGS, source_digest([firmware, *_HERE.glob("*.[ch]")])
+    )
 
     def build(directory: Path) -> None:
         progress("compiling the accelerator's model")
