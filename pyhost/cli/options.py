@@ -110,10 +110,10 @@ def machine_options(function: Function) -> Function:
     )(function)
     return click.option(
         "--target",
-        type=click.Choice(["verilator", "fpga", "golden"]),
+        type=click.Choice(["verilator", "renode", "fpga", "golden"]),
         default="verilator",
         show_default=True,
-        help="What runs it: the verilated SoC, a board with the SoC in its FPGA, or the golden model alone.",
+        help="What runs it: the verilated SoC, Renode, a board with the SoC in its FPGA, or the golden model alone.",
     )(function)
 
 

@@ -18,7 +18,7 @@ from pyhost.plan.tensors import ALIGNMENT, Tensor, place
 from pyhost.profile.functions import Span
 from pyhost.profile.result import AcceleratorCounters, CpuBusCounters, MemoryRegion
 from pyhost.profile.step import StepProfile, profile_step
-from pyhost.targets.base import Limit, Target
+from pyhost.targets.base import Limit, Promise, Target
 from pyhost.targets.elf import ElfImage
 
 __all__ = ["KernelRecord", "Machine", "StepRecord"]
@@ -34,11 +34,12 @@ _POISON = 0xA5
 class KernelRecord:
     """What the firmware measured for one kernel; `begin` is in cycles from the step's start.
 
-    `accelerator` is None where it was not used, `cpu_bus` where its counts are not known: they are modulo 2^32.
+    `accelerator` is None where it was not used, `cpu_bus` where its counts are not known: they are modulo 2^32. Where
+    the target counts instructions, these alone are known.
     """
 
-    begin: int
-    cycles: int
+    begin: int | None
+    cycles: int | None
     instructions: int | None
     accelerator: AcceleratorCounters | None
     cpu_bus: CpuBusCounters | None
@@ -154,12 +155,15 @@ class Machine:
         start = _wide(records[-1], "begin") + _wide(records[-1], "cycles") - cycles if len(records) else 0
         kernels = tuple(_record(r, start) for r in records)
         profile = None if recording is None else profile_step(recording, self._spans(kernels), cycles, self._image)
+        if self._target.promise is Promise.FUNCTIONAL:
+            return StepRecord(tuple(map(_instructions, kernels)))
         return StepRecord(kernels, cycles, self._target.cycles - before, profile)
 
     def _spans(self, records: Iterable[KernelRecord]) -> list[Span]:
         return [
             Span(kernel.name, record.begin, record.begin + record.cycles)
             for kernel, record in zip(self._plan.kernels, records, strict=True)
+            if record.begin is not None and record.cycles is not None
         ]
 
     @property
@@ -250,3 +254,8 @@ def _record(record: Any, start: int) -> KernelRecord:
         if cycles < 1 << 32
         else None,
     )
+
+
+def _instructions(record: KernelRecord) -> KernelRecord:
+    """The record of a SoC whose counter counts instructions, and whose accelerator takes no time."""
+    return KernelRecord(begin=None, cycles=None, instructions=record.cycles, accelerator=None, cpu_bus=None)

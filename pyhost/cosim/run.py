@@ -46,7 +46,7 @@ def run(
     """Run one training step of `job` and compare every output of every kernel with the golden model.
 
     job: a TOML file, a `Job`, or None for the default job.
-    target: "verilator", "fpga" or "golden".
+    target: "verilator", "renode", "fpga" or "golden".
     port, baud: of the target "fpga", a serial port or "sim" (docs/fpga.md), and its bits a second.
     toolchain: of the firmware, "zig" or "gcc".
     baseline: run the job once more without the accelerator; that becomes `result.baseline`.

@@ -1,6 +1,6 @@
 """Results in a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -68,6 +68,7 @@ def _show_result(result: Result, console: Console) -> None:
             ("target", result.target),
             ("loss", None if result.loss is None else f"{result.loss:.6g}"),
             ("cycles", f"{totals.cycles:,}" if totals.cycles else None),
+            ("instructions", f"{_instructions(result.kernels):,}" if _in_instructions(result) else None),
             (
                 "MACs",
                 f"{totals.macs:,}" + (f", {ratio(totals.macs_per_cycle)} a cycle" if totals.macs_per_cycle else ""),
@@ -262,27 +263,32 @@ def _kernel_table(result: Result, console: Console) -> Table:
     size, unit = energy_unit(max((k.energy_pj["total"] for k in result.kernels if k.energy_pj), default=0.0), console)
     room = result.energy is None or console.width >= _WIDE
 
-    def share(cycles: int | None) -> str:
-        if not cycles or not totals.cycles:
+    in_instructions = _in_instructions(result)
+    step = _instructions(result.kernels) if in_instructions else totals.cycles
+    products = _instructions(k for k in result.kernels if k.macs) if in_instructions else result.products.cycles
+
+    def share(spent: int | None) -> str:
+        if not spent or not step:
             return ""
-        return f"{bar(cycles / totals.cycles, console, 4) + ' ' if room else ''}{cycles / totals.cycles:5.1%}"
+        return f"{bar(spent / step, console, 4) + ' ' if room else ''}{spent / step:5.1%}"
 
     def energy(of: KernelResult | Totals) -> str:
         known = of.energy_pj if isinstance(of, Totals) else of.energy_pj and of.energy_pj["total"]
         return amount(known / size, 2) if known else ""
 
-    def total(name: str, of: Totals, equal: str = "") -> tuple[str, ...]:
+    def total(name: str, of: Totals, spent: int | None, equal: str = "") -> tuple[str, ...]:
         costs = (ratio(of.macs_per_cycle), percent(of.utilization))
-        part = share(of.cycles) if of is not totals else ""
-        return name, count(of.cycles), part, count(of.macs), *costs, energy(of), equal
+        part = share(spent) if of is not totals else ""
+        return name, count(spent), part, count(of.macs), *costs, energy(of), equal
 
+    spent_in = "instructions" if in_instructions else "cycles"
     return table(
-        ("kernel", "cycles", "share", "MACs", "a cycle", "array", unit, "exact"),
+        ("kernel", spent_in, "share", "MACs", "a cycle", "array", unit, "exact"),
         [
             (
                 kernel.name,
-                count(kernel.cycles),
-                share(kernel.cycles),
+                count(kernel.instructions if in_instructions else kernel.cycles),
+                share(kernel.instructions if in_instructions else kernel.cycles),
                 count(kernel.macs or None),
                 ratio(kernel.macs_per_cycle),
                 percent(kernel.utilization(result.elements)),
@@ -291,9 +297,21 @@ def _kernel_table(result: Result, console: Console) -> Table:
             )
             for kernel in result.kernels
         ],
-        footer=[total("matrix products", result.products), total("step", totals, yes(result.bit_exact))],
+        footer=[
+            total("matrix products", result.products, products),
+            total("step", totals, step, yes(result.bit_exact)),
+        ],
         wrong=[kernel.bit_exact is False for kernel in result.kernels],
     )
+
+
+def _in_instructions(result: Result) -> bool:
+    """Whether the target counted instructions and no cycles."""
+    return any(k.instructions for k in result.kernels) and not any(k.cycles for k in result.kernels)
+
+
+def _instructions(kernels: Iterable[KernelResult]) -> int:
+    return sum(kernel.instructions or 0 for kernel in kernels)
 
 
 def _job_table(result: Result) -> Table:
