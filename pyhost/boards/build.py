@@ -224,7 +224,16 @@ def _place(board: Board, tools: Toolchain, seed: int, work: Path) -> dict[str, A
     """nextpnr's report of the routed design; raises BoardError where there are too few cells, TimingError."""
     result = "--textcfg soc.config" if tools.family == "ecp5" else "--asc soc.asc"
     arguments = [*board.device.options, "--json", "soc.json", *_CONSTRAINTS[tools.family], *result.split()]
-    arguments += ["--report", "report.json", "--seed", str(seed), "--freq", f"{board.clock_frequency / 1e6:g}"]
+    arguments += [
+        "--report",
+        "report.json",
+        "--log",
+        "nextpnr.log",
+        "--seed",
+        str(seed),
+        "--freq",
+        f"{board.clock_frequency / 1e6:g}",
+    ]
     try:
         tools.run(tools.place, arguments, work, timeout=_PLACE_SECONDS, purpose="placing and routing the SoC")
     except ToolFailed as error:
