@@ -85,7 +85,11 @@ class Monitor:
             )
         except OSError as error:
             raise TargetError(f"{renode.command} does not start: {error}; {_INSTALL}") from error
-        self.command('echo "floatsoc"', seconds=_START_SECONDS)
+        try:
+            self.command('echo "floatsoc"', seconds=_START_SECONDS)
+        except BaseException:
+            self.close()
+            raise
 
     def command(self, line: str, *, seconds: float | None = None) -> str:
         """Do what `line` says and return what that printed."""
@@ -97,8 +101,8 @@ class Monitor:
         try:
             self._send(f'echo "{begin}"; {line}; echo "{done}"\necho "{end}"\n'.encode())
             output = self._until(end, time.monotonic() + (seconds or _COMMAND_SECONDS), line)
-        except BaseException as error:
-            self._failure = str(error) or "Renode was interrupted"
+        except TargetError as error:  # an interrupt is none: what it cuts off, the next command waits for
+            self._failure = str(error)
             self.close()
             raise
         said = _after(output, begin)

@@ -108,6 +108,7 @@ class RenodeTarget(Target):
 
     @property
     def cycles(self) -> int:
+        _ = self._open
         return self._instructions
 
     @property
@@ -140,11 +141,15 @@ class RenodeTarget(Target):
         self._transfers += 1
         return self._directory / f"transfer-{self._transfers}"
 
-    def _do(self, command: str) -> str:
+    @property
+    def _open(self) -> Monitor:
         if self._monitor is None:
             raise TargetError("the renode target is closed")
+        return self._monitor
+
+    def _do(self, command: str) -> str:
         try:
-            return self._monitor.command(command)
+            return self._open.command(command)
         except TargetError as error:
             raise TargetError(f"{error}{self._last_words()}") from error
 

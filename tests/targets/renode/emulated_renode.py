@@ -11,8 +11,13 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parent))  # it is run as a program, away from the repository
 
 import fake_renode
-from unicorn import UC_ARCH_RISCV, UC_HOOK_BLOCK, UC_MODE_RISCV32, Uc, UcError
-from unicorn.riscv_const import UC_RISCV_REG_PC
+from unicorn import UC_ARCH_RISCV, UC_HOOK_BLOCK, UC_HOOK_INTR, UC_HOOK_MEM_UNMAPPED, UC_MODE_RISCV32, Uc
+from unicorn.riscv_const import (
+    UC_RISCV_REG_MCAUSE,
+    UC_RISCV_REG_MEPC,
+    UC_RISCV_REG_MTVEC,
+    UC_RISCV_REG_PC,
+)
 
 FLUSH = 0x0000_500F  # VexRiscv's own instruction, which Renode's VexRiscv has and Unicorn has not
 PAGE = 0x1000
@@ -46,6 +51,8 @@ class EmulatedRenode(fake_renode.Renode):
         self.cpu.mem_map_ptr(self.base, len(self.memory), 7, ctypes.addressof(self.bytes))
         self.cpu.mmio_map(0xF000_0000, 0x10000, self.read, None, self.write, None)
         self.cpu.hook_add(UC_HOOK_BLOCK, self.block)
+        self.cpu.hook_add(UC_HOOK_INTR, self.interrupt)
+        self.cpu.hook_add(UC_HOOK_MEM_UNMAPPED, self.nowhere)
         self.latched = self.completed = self.error = 0
         if "accelerator" in self.entries:
             self.model = ctypes.CDLL(self.entries["accelerator"]["library"])
@@ -92,20 +99,32 @@ class EmulatedRenode(fake_renode.Renode):
         if self.executed >= self.budget:
             cpu.emu_stop()
 
+    def interrupt(self, cpu, cause, _):
+        self.cause = cause
+        cpu.emu_stop()
+
+    def nowhere(self, cpu, access, address, size, value, _):
+        self.log.write(f"12:00 [WARNING] sysbus: ReadDoubleWord from non existing peripheral at 0x{address:X}.\n")
+        cpu.mem_map(address // PAGE * PAGE, PAGE)
+        return True
+
     def run_for(self, seconds):
         self.budget = self.executed + int(seconds * 100 * fake_renode.STEP)
         while self.executed < self.budget:
-            try:
-                self.cpu.emu_start(self.pc, 0)
-            except UcError:
-                self.pc = self.cpu.reg_read(UC_RISCV_REG_PC)
-                start = self.pc - 4 - self.base  # it stands behind what it cannot execute
-                if int.from_bytes(self.memory[start : start + 4], "little") != FLUSH:
-                    self.log.write(f"12:00 [ERROR] cpu0: CPU abort [PC=0x{self.pc:X}]\n")
-                    return
-                continue
+            self.cause = None
+            self.cpu.emu_start(self.pc, 0)
             self.pc = self.cpu.reg_read(UC_RISCV_REG_PC)
+            if self.cause is not None:
+                self.trap(self.pc - 4)  # Unicorn stands behind what it cannot execute
         self.instructions = self.executed
+
+    def trap(self, place):
+        start = place - self.base
+        if int.from_bytes(self.memory[start : start + 4], "little") == FLUSH:
+            return
+        self.cpu.reg_write(UC_RISCV_REG_MEPC, place)
+        self.cpu.reg_write(UC_RISCV_REG_MCAUSE, self.cause)
+        self.pc = self.cpu.reg_read(UC_RISCV_REG_MTVEC)
 
 
 if __name__ == "__main__":
