@@ -10,7 +10,7 @@ from accel_rtl.chain_random import ElementRandom
 from accel_rtl.config import AcceleratorConfig
 from accel_rtl.decode import Decoder, operand_layout
 from accel_rtl.exact import ExactAccumulator, SpecialFlags
-from accel_rtl.multiply import Multiplier
+from accel_rtl.multiply import Multiplier, product_layout
 from accel_rtl.random import WORD_BITS
 from accel_rtl.round import RANDOM_BITS
 from pyhost import timing
@@ -29,17 +29,17 @@ def is_random(config: AcceleratorConfig) -> bool:
 
 
 class ProcessingElement(Module):
-    """acc += a * b: a multiplier and an accumulator.
+    """acc += a * b: a multiplier and an accumulator, with a register between them if that is a chain.
 
-    ============ ========= ====================================
+    ============ ========= ==========================================================
     signal       direction meaning
-    ============ ========= ====================================
+    ============ ========= ==========================================================
     a, b         in        records of `operand_layout`
-    step         in        a cycle that counts
-    first        in        forget the old sum
-    enable       in        add the product
+    step         in        a cycle that counts, when the accumulator has the product
+    first        in        forget the old sum, the same cycle
+    enable       in        add the product, the same cycle
     words        out       the accumulator's
-    ============ ========= ====================================
+    ============ ========= ==========================================================
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -51,7 +51,12 @@ class ProcessingElement(Module):
 
         ###
 
-        self.comb += accumulator.product.eq(multiplier.product)
+        if config.exact:
+            self.comb += accumulator.product.eq(multiplier.product)
+        else:
+            product = Record(product_layout(config.form), reset_less=True)
+            self.sync += product.eq(multiplier.product)
+            self.comb += accumulator.product.eq(product)
 
 
 class ProcessingRow(Module):
@@ -71,8 +76,13 @@ class ProcessingRow(Module):
     words        out       for each column the words that the normalizer takes
     ============ ========= ===============================================================
 
-    Random words and mask exist where `is_random(config)`.
+    Random words and mask exist where `is_random(config)`. `latency(config)` cycles lie between operands and sums.
     """
+
+    @staticmethod
+    def latency(config: AcceleratorConfig) -> int:
+        """Cycles from operands to sums."""
+        return accumulator_class(config).LATENCY + (0 if config.exact else timing.CHAIN_PRODUCT)
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.a = Record(operand_layout(config.form))
@@ -97,15 +107,19 @@ class ProcessingRow(Module):
                 flags.first.eq(self.first),
                 flags.enable.eq(self.enable),
             ]
+            step, first, enable = self.step, self.first, self.enable
+        else:
+            step, first, enable = Signal(), Signal(), Signal()
+            self.sync += [step.eq(self.step), first.eq(self.first), enable.eq(self.enable)]
         for column, b in enumerate(self.b):
             element = ProcessingElement(config)
             self.submodules += element
             self.comb += [
                 element.a.eq(self.a),
                 element.b.eq(b),
-                element.step.eq(self.step),
-                element.first.eq(self.first),
-                element.enable.eq(self.enable),
+                element.step.eq(step),
+                element.first.eq(first),
+                element.enable.eq(enable),
             ]
             if is_random(config):
                 random = ElementRandom()
@@ -115,6 +129,8 @@ class ProcessingRow(Module):
                     random.column_word.eq(self.column_words[column]),
                     random.depth_word.eq(self.depth_word),
                     random.first.eq(self.first),
+                ]
+                self.sync += [
                     element.accumulator.random.eq(random.word[-RANDOM_BITS:] & self.random_mask),
                     element.accumulator.stochastic.eq(self.random_mask[-1]),
                 ]
@@ -152,7 +168,7 @@ class OuterProductArray(Module):
     @staticmethod
     def latency(config: AcceleratorConfig) -> int:
         """Cycles from codes to sums."""
-        return timing.DECODER + accumulator_class(config).LATENCY
+        return timing.DECODER + ProcessingRow.latency(config)
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.a = [Signal(config.operand_bits) for _ in range(config.rows)]

@@ -57,9 +57,12 @@ SCRATCHPAD = 1
 DECODER = 1
 """A code enters the array -> its value is there."""
 
+CHAIN_PRODUCT = 1
+"""Values -> a chain's accumulator has their product; an exact one has it in the same cycle."""
+
 EXACT_ACCUMULATOR = 1
 CHAIN_ACCUMULATOR = 2
-"""Values -> they are part of the sum."""
+"""An accumulator has a product -> it is part of the sum."""
 
 CAPTURE = 1
 """The last step of a tile is issued -> the capture of its sums is asked for."""

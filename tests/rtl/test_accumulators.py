@@ -8,7 +8,7 @@ import pytest
 from migen import Module, Signal
 from numpy.typing import NDArray
 
-from accel_rtl.array import OuterProductArray, ProcessingRow, accumulator_class, is_random
+from accel_rtl.array import OuterProductArray, ProcessingRow, is_random
 from accel_rtl.chain_random import ChainRandom
 from accel_rtl.config import AcceleratorConfig
 from accel_rtl.decode import Decoder
@@ -67,7 +67,7 @@ class _Bed:
 
     def sums(self, a: NDArray, b: NDArray, a_index: int, b_index: int, d_index: int) -> NDArray:
         """round(sum of a[i, k] * b[i, k]) for each row i, the steps of each row in order."""
-        latency = accumulator_class(self.config).LATENCY - 1 + normalizer_class(self.config).LATENCY
+        latency = ProcessingRow.latency(self.config) - 1 + normalizer_class(self.config).LATENCY
         rows, k = a.shape
         # For each row: the products, then idle cycles until its code has come out.
         length = k + latency + 1

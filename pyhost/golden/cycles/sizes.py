@@ -117,7 +117,8 @@ class Sizes(NamedTuple):
             depth=accelerator.depth,
             port_bytes=port_bytes,
             rounders=max(count for count in range(1, most + 1) if columns % count == 0),
-            array=timing.DECODER + (timing.EXACT_ACCUMULATOR if exact else timing.CHAIN_ACCUMULATOR),
+            array=timing.DECODER
+            + (timing.EXACT_ACCUMULATOR if exact else timing.CHAIN_PRODUCT + timing.CHAIN_ACCUMULATOR),
             store=timing.PICK + lane + timing.WORD,
             memory=Memory.of(memory),
         )
