@@ -27,6 +27,7 @@ from pyhost.profile.result import Seconds
 from pyhost.targets.base import Limit
 from pyhost.targets.elf import ElfImage
 from pyhost.targets.fpga import FpgaTarget
+from pyhost.targets.renode import RenodeTarget
 from pyhost.targets.verilator import MAIN_RAM
 
 __all__ = ["Launched", "Progress", "Where", "accumulator_of", "hardware_of", "launch", "silent"]
@@ -137,6 +138,7 @@ def launch(
     environment |= {
         "board": str(target.identity) if isinstance(target, FpgaTarget) else None,
         "verilator": _version("verilator") if where.simulated else None,
+        "renode": str(target.renode) if isinstance(target, RenodeTarget) else None,
         "litex": _version("litex"),
         "toolchain": toolchain if toolchain != "zig" else f"zig {_version('ziglang')}",
     }

@@ -32,6 +32,7 @@ class RenodeTarget(Target):
     promise: ClassVar[Promise] = Promise.FUNCTIONAL
 
     def __init__(self, renode: Renode, soc: Path, model: Path | None, memory: tuple[int, int]) -> None:
+        self.renode = renode
         self._memory = memory
         self._loads = 0
         self._transfers = 0
