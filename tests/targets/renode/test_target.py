@@ -278,3 +278,16 @@ def test_something_else_of_that_name(home, monkeypatch):
     monkeypatch.setenv("FLOATSOC_RENODE", str(other))
     with pytest.raises(TargetError, match="is no Renode"):
         find_renode()
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_the_command_says_what_to_install_in_one_line(renode, home, monkeypatch, old):
+    monkeypatch.setenv("FAKE_RENODE_VERSION", "1.14.0")
+    if not old:
+        monkeypatch.setenv("FLOATSOC_RENODE", "/nowhere/renode")
+    command = [Path(sys.executable).with_name("floatsoc"), "run", "--target", "renode"]
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1
+    assert "install Renode 1.15 or newer" in done.stderr
+    assert not (home / "runs").exists()
