@@ -188,7 +188,7 @@ def _build(
         shutil.copyfileobj(packed, plain)
     report = _place(board, tools, seed, work)
     seconds["place and route"] = round(time.monotonic() - started, 1)
-    clocks = _clocks(report)
+    clocks = _clocks(board, report)
     for clock in clocks:
         if clock.achieved_mhz < clock.required_mhz:
             raise _too_slow(board, clock)
@@ -250,24 +250,23 @@ def _explain(board: Board, error: ToolFailed, work: Path) -> None:
         lacking = ", ".join(f"{n:,} {name} of {most:,}" for name, n, most in too_many)
         raise BoardError(f"the job does not fit {board.name}'s {board.device.name}: it takes {lacking}") from error
     if (work / "report.json").exists():
-        for clock in _clocks(json.loads((work / "report.json").read_text())):
+        for clock in _clocks(board, json.loads((work / "report.json").read_text())):
             if clock.achieved_mhz < clock.required_mhz:
                 raise _too_slow(board, clock) from error
 
 
 def _too_slow(board: Board, clock: Clock) -> TimingError:
     return TimingError(
-        f"{board.name}: timing fails: {clock.name} reaches {clock.achieved_mhz:.2f} of {clock.required_mhz:.2f} MHz; "
-        f"slowest path {clock.path}; try another --seed, or a smaller accelerator"
+        f"{board.name}: timing fails: the {clock.name}'s clock reaches {clock.achieved_mhz:.2f} of "
+        f"{clock.required_mhz:.2f} MHz; slowest path {clock.path}; try another --seed, or a smaller accelerator"
     )
 
 
-def _clocks(report: Mapping[str, Any]) -> tuple[Clock, ...]:
-    """The clocks of a routed design, by name."""
+def _clocks(board: Board, report: Mapping[str, Any]) -> tuple[Clock, ...]:
+    """The clocks of a routed design; nextpnr names them after one of many nets."""
 
     def short(name: str) -> str:
-        """A clock or a register without what the tools append."""
-        name = name.removeprefix("$glbnet$").split("$")[0] or name
+        """A register without what the tools append."""
         return re.split(r"_(?:SB|TRELLIS|LUT4|PFUMX|L6MUX21|CCU2C|DP16KD|MULT18X18D)(?:_|$)", name)[0]
 
     paths: dict[str, tuple[float, str]] = {}
@@ -279,7 +278,12 @@ def _clocks(report: Mapping[str, Any]) -> tuple[Clock, ...]:
         ends = (short(path["path"][0]["from"]["cell"]), short(path["path"][-1]["to"]["cell"]))
         paths[source] = max(paths.get(source, (0.0, "")), (delay, f"from {ends[0]} to {ends[1]}, {delay:.1f} ns"))
     return tuple(
-        Clock(short(name), values["constraint"], values["achieved"], paths.get(name, (0.0, "not reported"))[1])
+        Clock(
+            "SoC" if abs(values["constraint"] * 1e6 / board.clock_frequency - 1) < 1e-3 else "oscillator",
+            values["constraint"],
+            values["achieved"],
+            paths.get(name, (0.0, "not reported"))[1],
+        )
         for name, values in sorted(report["fmax"].items())
     )
 

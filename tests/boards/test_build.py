@@ -166,7 +166,7 @@ def test_a_small_design_becomes_a_bitstream_with_its_report(icebreaker, tmp_path
 @pytest.mark.hardware
 def test_a_clock_that_is_not_reached_is_a_failure_that_leaves_no_bitstream(icebreaker, tmp_path):
     with pytest.raises(
-        TimingError, match=r"icebreaker: timing fails: clk12 reaches \d\d\.\d\d of 200\.00 MHz; slowest path "
+        TimingError, match=r"icebreaker: timing fails: the SoC's clock reaches \d\d\.\d\d of 200\.00 MHz; slowest path "
     ) as caught:
         icebreaker(_SMALL, mhz=200)
     assert caught.value.exit_status == 3
