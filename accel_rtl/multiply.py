@@ -1,17 +1,11 @@
 """The exact product of two operands."""
 
-from functools import reduce
-from operator import add
-
-from migen import Module, Record, Replicate
+from migen import Module, Record
 
 from accel_rtl.config import InternalForm
 from accel_rtl.decode import operand_layout
 
 __all__ = ["Multiplier", "product_layout"]
-
-ROWS_LIMIT = 5
-"""Significands of so many bits are multiplied row by row: an FPGA takes LUTs nearby then, not a far-off DSP block."""
 
 
 def product_layout(form: InternalForm) -> list[tuple[str, int]]:
@@ -47,15 +41,10 @@ class Multiplier(Module):
 
         ###
 
-        if form.precision <= ROWS_LIMIT:
-            rows = [(b.significand & Replicate(bit, form.precision)) << i for i, bit in enumerate(a.significand)]
-            significand = reduce(add, rows)
-        else:
-            significand = a.significand * b.significand
         self.comb += [
             self.product.sign.eq(a.sign ^ b.sign),
             self.product.exponent.eq(a.exponent + b.exponent),
-            self.product.significand.eq(significand),
+            self.product.significand.eq(a.significand * b.significand),
             self.product.zero.eq(a.zero | b.zero),
             self.product.infinity.eq(a.infinity | b.infinity),
             self.product.nan.eq(a.nan | b.nan | (a.infinity & b.zero) | (a.zero & b.infinity)),
