@@ -5,6 +5,7 @@ set -u
 packages=
 need() { command -v "$1" >/dev/null 2>&1 || [ -e "$1" ] || packages="$packages $2"; }
 need chromium chromium
+ldconfig -p 2>/dev/null | grep -q libftdi1.so.2 || /sbin/ldconfig -p | grep -q libftdi1.so.2 || packages="$packages libftdi1-2"
 need iverilog iverilog
 need mcs mono-mcs
 need mono mono-runtime
