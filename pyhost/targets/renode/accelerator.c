@@ -10,7 +10,8 @@
 #include "array.h"
 #include "gemm_software.h"
 
-/* Generated: FORMATS, OPERAND_FORMATS, FORMAT_COUNT, ACCUMULATOR, ACCUMULATOR_FORMAT, STOCHASTIC, DEPTH, PANEL_A, PANEL_B */
+/* Generated: FORMATS, OPERAND_FORMATS, FORMAT_COUNT, ACCUMULATOR, ACCUMULATOR_FORMAT, STOCHASTIC, DEPTH, PANEL_A,
+ * PANEL_B */
 #include "configuration.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -53,8 +54,8 @@ static bool exists(uint32_t address, uint32_t size) {
 static bool within(uint32_t value, uint32_t limit) { return value != 0 && value <= limit; }
 
 static bool valid_axis(const struct axis *axis) {
-    return axis->dilation <= DILATION_LIMIT && axis->start_phase < axis->dilation && axis->step_phase < axis->dilation &&
-           axis->tap_phase < axis->dilation;
+    return axis->dilation <= DILATION_LIMIT && axis->start_phase < axis->dilation &&
+           axis->step_phase < axis->dilation && axis->tap_phase < axis->dilation;
 }
 
 static bool valid_window(const struct operand *operand) {

@@ -1,4 +1,5 @@
-/* Main memory as the model of the accelerator sees it. Included before everything else in each of the firmware's files. */
+/* Main memory as the model of the accelerator sees it. Included before everything else in each of the firmware's files.
+ */
 #ifndef FLOATSOC_RENODE_MEMORY_H
 #define FLOATSOC_RENODE_MEMORY_H
 
