@@ -87,6 +87,7 @@ class FpgaTarget(Target):
             raise
         self._link = link
         self._held = False
+        self._repeated = 0
         self._text: list[str] = []
         self._taken = 0
         self._bus_error = False
@@ -139,8 +140,14 @@ class FpgaTarget(Target):
         if self._link is not None:
             with suppress(TargetError):
                 self._hold()
+            self._repeated = self._link.repeated
             self._link.close()
             self._link = None
+
+    @property
+    def repeated(self) -> int:
+        """Packets that had to be sent again, since the port was opened."""
+        return self._link.repeated if self._link else self._repeated
 
     @property
     def cycles(self) -> int:

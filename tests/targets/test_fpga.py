@@ -141,7 +141,7 @@ def test_a_bad_line_changes_nothing_but_the_time(board, monkeypatch):
         assert board.memory[5 : 5 + len(data)] == data
         assert board.memory[:5] == bytes(5)
         assert board.memory[5 + len(data) :] == bytes(SIZE - 5 - len(data))
-        assert target._link.repeated > 5
+        assert target.repeated > 5
 
 
 def test_runs_of_a_word_take_a_packet(board):
