@@ -54,4 +54,4 @@ class Recorder(ABC):
 
     @abstractmethod
     def stop(self) -> Recording:
-        """End, and tell."""
+        """End, and tell; TargetError where nothing was begun since the program was loaded."""

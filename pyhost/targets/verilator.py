@@ -66,6 +66,7 @@ class VerilatorTarget(Target):
         size = self._library.soc_ram_bytes(self._soc)
         self._ram = memoryview((ctypes.c_ubyte * size).from_address(self._library.soc_ram(self._soc))).cast("B")
         self._console: list[str] = []
+        self._recorder = _Recorder(self._library, lambda: self._instance)
 
     def load(self, image: ElfImage) -> None:
         if image.entry != MAIN_RAM:
@@ -74,6 +75,7 @@ class VerilatorTarget(Target):
         for segment in image.segments:
             self._bytes(segment.address, segment.size)[: len(segment.data)] = segment.data
         self._library.soc_reset(self._instance)
+        self._recorder.forget()
         self._console.clear()
         self.image = image
 
@@ -109,7 +111,7 @@ class VerilatorTarget(Target):
 
     @property
     def recorder(self) -> Recorder:
-        return _Recorder(self._library, lambda: self._instance)
+        return self._recorder
 
     @property
     def console(self) -> str:
@@ -135,11 +137,19 @@ class _Recorder(Recorder):
     def __init__(self, library: ctypes.CDLL, soc: Callable[[], int]) -> None:
         self._library = library
         self._soc = soc
+        self._started = False
 
     def start(self) -> None:
         self._library.soc_record(self._soc())
+        self._started = True
+
+    def forget(self) -> None:
+        """A reset ends a recording, and nothing of it is left."""
+        self._started = False
 
     def stop(self) -> Recording:
+        if not self._started:
+            raise TargetError("nothing has been recorded since the program was loaded")
         self._library.soc_stop_recording(self._soc())
         types = (np.dtype("<u8"), CALL, SAMPLE, RUN, np.dtype((np.uint8, len(TRAFFIC))))
         return Recording(*(self._array(number, dtype) for number, dtype in enumerate(types)))

@@ -226,3 +226,18 @@ def test_the_hot_function_is_found_with_its_cycles(profiled):
 @pytest.mark.hardware
 def test_recording_changes_nothing(soc, image):
     assert run(soc, image, recorded=True)[:2] == run(soc, image, recorded=False)[:2]
+
+
+@pytest.mark.hardware
+def test_a_recording_ends_when_a_program_is_loaded(soc, image):
+    with VerilatorTarget(soc.library) as target:
+        target.load(image)
+        with pytest.raises(TargetError, match="nothing has been recorded"):
+            target.recorder.stop()
+        target.recorder.start()
+        target.load(image)
+        with pytest.raises(TargetError, match="nothing has been recorded"):
+            target.recorder.stop()
+        target.recorder.start()
+        target.advance()
+        assert len(target.recorder.stop().moments) > 0
