@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pyhost.cosim import launch
+from pyhost.cosim import launch, targets
 from pyhost.cosim.run import run
 from pyhost.cosim.session import Fault
 from pyhost.cosim.train import train
@@ -39,7 +39,7 @@ def no_remnants(directory):
 
 
 def test_a_trap_is_reported_with_function_and_kernel(small_job, monkeypatch, tmp_path):
-    monkeypatch.setattr(launch, "VerilatorTarget", patched_target("kernel_sgd", ILLEGAL_INSTRUCTION))
+    monkeypatch.setattr(targets, "VerilatorTarget", patched_target("kernel_sgd", ILLEGAL_INSTRUCTION))
     with pytest.raises(
         TargetError, match=r"illegal instruction at kernel_sgd \(sgd.c:\d+\).*is conv1.weight.update"
     ) as error:
@@ -50,7 +50,7 @@ def test_a_trap_is_reported_with_function_and_kernel(small_job, monkeypatch, tmp
 
 
 def test_firmware_that_never_finishes_reaches_its_limit(small_job, monkeypatch, tmp_path):
-    monkeypatch.setattr(launch, "VerilatorTarget", patched_target("kernel_max_pool", JUMP_TO_SELF))
+    monkeypatch.setattr(targets, "VerilatorTarget", patched_target("kernel_max_pool", JUMP_TO_SELF))
     monkeypatch.setattr(launch, "_limit", lambda plan, job: Limit(cycles=3_000_000))
     message = r"did not finish within 3,000,000 cycles: at kernel_max_pool \(max_pool.c:\d+\).*is pool1.forward"
     with pytest.raises(TargetError, match=message):
@@ -59,7 +59,7 @@ def test_firmware_that_never_finishes_reaches_its_limit(small_job, monkeypatch, 
 
 
 def test_firmware_that_does_not_start(small_job, monkeypatch):
-    monkeypatch.setattr(launch, "VerilatorTarget", patched_target("_start", JUMP_TO_SELF))
+    monkeypatch.setattr(targets, "VerilatorTarget", patched_target("_start", JUMP_TO_SELF))
     with pytest.raises(TargetError, match=r"did not finish within 1,000,000 cycles: at _start .*no kernel running"):
         run(small_job, runs_dir=None)
 
@@ -87,7 +87,7 @@ def test_faults_that_cannot_be_planted(fault, message, small_job):
 
 
 def test_unknown_target_and_toolchain(small_job):
-    with pytest.raises(JobError, match='no target "abacus"; allowed are verilator, fpga, golden'):
+    with pytest.raises(JobError, match='no target "abacus"; allowed are verilator, renode, fpga, golden'):
         run(small_job, target="abacus", runs_dir=None)
     with pytest.raises((JobError, BuildError), match=r"tcc.*zig, gcc"):
         run(small_job, toolchain="tcc", runs_dir=None)

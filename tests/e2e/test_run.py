@@ -25,15 +25,22 @@ def test_default_job_is_exact_and_accounts_for_its_cycles(default_result):
     assert parts <= result.totals.cycles < parts * 1.02  # the executor's own work lies between kernels
     products = [kernel for kernel in result.kernels if kernel.kind == "gemm"]
     assert len(products) == 8
-    for kernel in products:
-        m, n, k = kernel.shape
-        assert kernel.macs == m * n * k
-        # The model does not know when the firmware submits a job that follows another one closely.
-        assert kernel.accelerator.cycles == pytest.approx(kernel.predicted_cycles, rel=0.01)
+    before = None
+    for kernel in result.kernels:
+        if kernel.kind == "gemm":
+            m, n, k = kernel.shape
+            assert kernel.macs == m * n * k
+            # The model takes it that a job waits in the queue. After a short one it may not be there yet: firmware
+            # takes some 200 cycles a job.
+            late = 200 if before and before.kind == "gemm" and before.accelerator.cycles < 1000 else 0
+            assert 0 <= kernel.accelerator.cycles - kernel.predicted_cycles <= late
+        before = kernel
     # The firmware notices the end of a job a little late: of one alone, not of all of them.
     assert sum(kernel.accelerator.cycles for kernel in products) <= sum(kernel.cycles for kernel in products)
     assert result.totals.macs == sum(kernel.macs for kernel in products)
-    assert result.totals.energy_pj is None
+    assert result.totals.energy_pj == pytest.approx(sum(kernel.energy_pj["total"] for kernel in result.kernels))
+    low, high = result.totals.energy_interval_pj
+    assert 0 < low < result.totals.energy_pj < high
 
 
 def test_result_is_read_back_as_it_was_written(default_result):
