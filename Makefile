@@ -3,7 +3,7 @@
 BIN := .venv/bin
 # A file's tests stay together: they share fixtures and builds.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
-C_SOURCES := $(wildcard firmware/*.[ch] pyhost/targets/*/*.[ch] soc/*.cpp tests/*/*.c tests/*/*.cpp scripts/bench/*.c)
+C_SOURCES := $(wildcard firmware/*.[ch] pyhost/targets/*/*.[ch] soc/*.[ch]pp tests/*/*.c tests/*/*.cpp scripts/bench/*.c)
 
 .PHONY: help run test check lint clean
 
