@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from pyhost.cosim.hardware import hardware_of
-from pyhost.energy.circuits import ActivityName, Circuits
+from pyhost.energy.circuits import ACTIVITIES, ActivityName, Circuits
 from pyhost.energy.costs import Costs
 from pyhost.energy.design import Design, design
 from pyhost.energy.estimate import Estimate, interval_of_sum
@@ -121,10 +121,8 @@ def _with_energy(kernel: KernelResult, parts: Mapping[str, Estimate]) -> KernelR
 
 def _activity(name: str) -> ActivityName:
     """Whose operands a product of that name has."""
-    for part in name.split("."):
-        if part in ("forward", "weight_gradient", "input_gradient"):
-            return part  # type: ignore[return-value]
-    return "uniform"
+    parts = name.split(".")
+    return next((activity for activity in ACTIVITIES if activity in parts), "uniform")
 
 
 class _Model:

@@ -6,7 +6,7 @@ No arithmetic is written a second time: `accelerator.c` adds the checks of a des
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -93,17 +93,11 @@ def _formats(names: Iterable[str]) -> tuple[Format, ...]:
     return tuple({parse_format(name).name: parse_format(name) for name in names}.values())
 
 
-class _Names(Mapping[str, str]):
-    """Enumerators by their names in C."""
+class _Names(dict[str, str]):
+    """Enumerators by their names in C: each is itself."""
 
-    def __getitem__(self, name: str) -> str:
+    def __missing__(self, name: str) -> str:
         return name
-
-    def __iter__(self) -> Any:
-        raise NotImplementedError
-
-    def __len__(self) -> int:
-        raise NotImplementedError
 
 
 def _initialiser(format_: Format) -> str:
