@@ -238,6 +238,7 @@ class Core(Module):
         """Which job is where, what it cost, and how it ends."""
         reader, loader, issuer, store, master = self.reader, self.loader, self.issuer, self.store, self.master
         issued = self.issued
+        switched = Signal()
         loading, taken = Signal(), Signal()  # of the reader's job: its loads have begun; the issuer has it
         holds, starting = Signal(), Signal()  # the issuer has a job; it starts in this cycle
         self.holds, self.starting, self.taken = holds, starting, taken
@@ -267,7 +268,8 @@ class Core(Module):
             If(reader.next, loading.eq(0), taken.eq(0)),
             If(close & ~take, holds.eq(0)),
             If(self.clear, issued.error.eq(ErrorCode.OPERAND)),
-            If(issuer.switch, self.stored.eq(issued)),
+            switched.eq(issuer.switch),
+            If(switched, self.stored.eq(issued)),  # at the latest when the issuer gets the next job
             If(self.ended, closing.eq(0)),
             If(close, closing.eq(1), closing_error.eq(issued.error), closing_record.eq(issued.record)),
         ]
@@ -358,13 +360,17 @@ class Core(Module):
         ]
         for name, counter in counters.items():
             event, value = Signal(), Signal(WORD_BITS)  # a signal of one bit: an inverted one would be widened first
-            self.comb += [event.eq(events[name]), value.eq(counter + event)]
+            # Chosen, not added: what happens in a cycle is known late in it.
+            self.comb += [event.eq(events[name]), value.eq(Mux(event, counter + 1, counter))]
             self.sync += [
                 If(close | ~counting, counter.eq(0)).Else(counter.eq(value)),
                 If(close, closed[name].eq(value)),
             ]
-        self.comb += next_macs.eq(macs + Mux(issuer.step & issuer.product, issuer.macs, 0))
+        # Added a cycle later, and so in time: a job's last step is before the cycle that closes it.
+        added = Signal(len(issuer.macs))
+        self.comb += next_macs.eq(macs + added)
         self.sync += [
+            added.eq(Mux(issuer.step & issuer.product, issuer.macs, 0)),
             If(close | ~counting, macs.eq(0)).Else(macs.eq(next_macs)),
             If(close, closed_macs.eq(next_macs), closed_reads.eq(Mux(self.taken, reads + master.read, earlier_reads))),
             If(reader.take, reads.eq(0)).Else(reads.eq(reads + master.read)),

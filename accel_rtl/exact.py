@@ -44,12 +44,13 @@ class ExactAccumulator(Module):
         ###
 
         shift_bits = index_bits(LIMB_BITS)
-        shifted = Signal(2 * config.form.precision + LIMB_BITS - 1)
-        term = Signal((len(shifted) + 1, True))
+        number = Signal((2 * config.form.precision + 1, True))
+        term = Signal((len(number) + LIMB_BITS - 1, True))
         place = Signal(max(1, len(product.exponent) - shift_bits))
         self.comb += [
-            If(self.enable, shifted.eq(product.significand << product.exponent[:shift_bits])),
-            term.eq(Mux(product.sign, -shifted, shifted)),
+            # Negated while it is short.
+            If(self.enable, number.eq(Mux(product.sign, -product.significand, product.significand))),
+            term.eq(number << product.exponent[:shift_bits]),
             place.eq(product.exponent[shift_bits:]),
         ]
 

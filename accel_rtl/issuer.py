@@ -158,7 +158,11 @@ class StepIssuer(Module):
                 self.tile.columns.eq(walk.columns),
                 self.tile.row.eq(walk.row),
                 self.tile.column.eq(walk.column),
-                self.tile.address.eq(self.d_address + walk.row * self.d_pitch + (walk.column << self.d_size)),
+            ),
+            # A cycle later: the tile's results come later still, and the job is the same.
+            If(
+                self.capture,
+                self.tile.address.eq(self.d_address + self.tile.row * self.d_pitch + (self.tile.column << self.d_size)),
             ),
             If(
                 advance,

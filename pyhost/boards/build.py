@@ -15,7 +15,7 @@ from typing import Any
 
 from pyhost.boards.bitstream import sealed
 from pyhost.boards.catalogue import Board, BoardError
-from pyhost.boards.toolchain import Toolchain, find_toolchain
+from pyhost.boards.toolchain import Toolchain, find_toolchain, synthesis_script
 from pyhost.cosim.build import generate_soc, identifier
 from pyhost.cosim.cache import cached, content_key, source_digest
 from pyhost.cosim.hardware import Hardware, SerialHardware, hardware_of
@@ -28,10 +28,6 @@ __all__ = ["BoardBuild", "Clock", "TimingError", "board_hardware", "build_bitstr
 
 Progress = Callable[[str], None]
 
-_SYNTHESIS = {
-    "ecp5": "synth_ecp5 -top soc -json soc.json",
-    "ice40": "synth_ice40 -device u -dsp -spram -top soc -json soc.json",
-}
 _CONSTRAINTS = {"ecp5": ("--lpf", "soc.lpf"), "ice40": ("--pcf", "soc.pcf")}
 _SYNTHESIS_SECONDS, _PLACE_SECONDS, _PACK_SECONDS = 3600.0, 7200.0, 600.0
 _KEPT = ("csr.json", "csr.h", "regions.ld")
@@ -166,7 +162,7 @@ def _script(family: str) -> str:
     # Main RAM may answer anything where one side reads what the other writes in the same cycle: no program does that.
     # With the memory's contents of before, as in simulation, it could not be made of block RAM.
     main_ram = "setattr -set no_rw_check 1 soc/m:main_ram"
-    return f"read_verilog soc.v; {main_ram}; {_SYNTHESIS[family]}; tee -q -o cells.json stat -json"
+    return f"read_verilog soc.v; {main_ram}; {synthesis_script(family, 'soc', 'soc.json')}; tee -q -o cells.json stat -json"
 
 
 def _build(

