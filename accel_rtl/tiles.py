@@ -124,8 +124,8 @@ class TileWalk(Module):
 
         ###
 
-        step = Signal(DIMENSION_BITS)
-        panel_row, panel_column, block_row = (Signal(DIMENSION_BITS) for _ in range(3))
+        step, panel_row, panel_column, block_row = places = [Signal(DIMENSION_BITS) for _ in range(4)]
+        # What is left from there on, in registers: at the end of many sums and far from the shape, it comes late.
         panel = Signal(len(shape.block))  # of the block
         high, wide = Signal(max=rows * row_tiles + 1), Signal(max=columns * column_tiles + 1)  # of a full panel
         rows_left, columns_left, steps_left, panel_rows_left, panel_columns_left = (
@@ -136,11 +136,6 @@ class TileWalk(Module):
         self.comb += [
             high.eq(Mux(shape.whole, rows * row_tiles, rows)),
             wide.eq(Mux(shape.whole, columns * column_tiles, columns)),
-            rows_left.eq(shape.m - self.row),
-            columns_left.eq(shape.n - self.column),
-            steps_left.eq(shape.k - step),
-            panel_rows_left.eq(shape.m - panel_row),
-            panel_columns_left.eq(shape.n - panel_column),
             self.rows.eq(Mux(rows_left < rows, rows_left, rows)),
             self.columns.eq(Mux(columns_left < columns, columns_left, columns)),
             self.length.eq(Mux(steps_left < half, steps_left, half)),
@@ -179,59 +174,74 @@ class TileWalk(Module):
                 self.next_b.eq(1),
             ),
         ]
+        # Where the next chunk is.
+        ahead = {place: Signal(DIMENSION_BITS) for place in (self.row, self.column, *places)}
         next_panel_row, next_panel_column = Signal(DIMENSION_BITS), Signal(DIMENSION_BITS)
-        self.comb += [next_panel_row.eq(panel_row + high), next_panel_column.eq(panel_column + wide)]
-        self.sync += [
-            If(self.advance, If(self.last_chunk, step.eq(0)).Else(step.eq(step + half))),
+        self.comb += [
+            next_panel_row.eq(panel_row + high),
+            next_panel_column.eq(panel_column + wide),
+            *(signal.eq(place) for place, signal in ahead.items()),
+            ahead[step].eq(step + half),
             If(
-                self.advance & self.last_chunk,
+                self.last_chunk,
+                ahead[step].eq(0),
                 If(
                     ~row_ends,
-                    self.sub_row.eq(self.sub_row + 1),
-                    self.row.eq(self.row + rows),
+                    ahead[self.row].eq(self.row + rows),
                 )
                 .Elif(
                     ~column_ends,
-                    self.sub_row.eq(0),
-                    self.row.eq(panel_row),
-                    self.sub_column.eq(self.sub_column + 1),
-                    self.column.eq(self.column + columns),
+                    ahead[self.row].eq(panel_row),
+                    ahead[self.column].eq(self.column + columns),
+                )
+                .Elif(
+                    ~self.block_ends,
+                    ahead[panel_row].eq(next_panel_row),
+                    ahead[self.row].eq(next_panel_row),
+                    ahead[self.column].eq(panel_column),
+                )
+                .Elif(
+                    ~self.columns_end,
+                    ahead[panel_row].eq(block_row),
+                    ahead[self.row].eq(block_row),
+                    ahead[panel_column].eq(next_panel_column),
+                    ahead[self.column].eq(next_panel_column),
                 )
                 .Else(
-                    self.sub_row.eq(0),
-                    self.sub_column.eq(0),
-                    If(
-                        ~self.block_ends,
-                        panel.eq(panel + 1),
-                        panel_row.eq(next_panel_row),
-                        self.row.eq(next_panel_row),
-                        self.column.eq(panel_column),
-                    ).Else(
-                        panel.eq(0),
-                        If(
-                            ~self.columns_end,
-                            panel_row.eq(block_row),
-                            self.row.eq(block_row),
-                            panel_column.eq(next_panel_column),
-                            self.column.eq(next_panel_column),
-                        ).Else(
-                            block_row.eq(next_panel_row),
-                            panel_row.eq(next_panel_row),
-                            self.row.eq(next_panel_row),
-                            panel_column.eq(0),
-                            self.column.eq(0),
-                        ),
+                    ahead[block_row].eq(next_panel_row),
+                    ahead[panel_row].eq(next_panel_row),
+                    ahead[self.row].eq(next_panel_row),
+                    ahead[panel_column].eq(0),
+                    ahead[self.column].eq(0),
+                ),
+            ),
+        ]
+        left = (
+            (rows_left, shape.m, self.row),
+            (columns_left, shape.n, self.column),
+            (steps_left, shape.k, step),
+            (panel_rows_left, shape.m, panel_row),
+            (panel_columns_left, shape.n, panel_column),
+        )
+        self.sync += [
+            If(
+                self.advance,
+                *(place.eq(signal) for place, signal in ahead.items()),
+                *(rest.eq(whole - ahead[place]) for rest, whole, place in left),
+                If(
+                    self.last_chunk,
+                    If(~row_ends, self.sub_row.eq(self.sub_row + 1))
+                    .Elif(~column_ends, self.sub_row.eq(0), self.sub_column.eq(self.sub_column + 1))
+                    .Else(
+                        self.sub_row.eq(0),
+                        self.sub_column.eq(0),
+                        If(~self.block_ends, panel.eq(panel + 1)).Else(panel.eq(0)),
                     ),
                 ),
             ),
             If(
                 self.start,
-                *(
-                    signal.eq(0)
-                    for signal in (
-                        *(step, self.sub_row, self.sub_column, panel),
-                        *(self.row, self.column, panel_row, panel_column, block_row),
-                    )
-                ),
+                *(signal.eq(0) for signal in (*ahead, self.sub_row, self.sub_column, panel)),
+                *(rest.eq(whole) for rest, whole, _ in left),
             ),
         ]

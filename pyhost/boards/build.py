@@ -162,7 +162,8 @@ def _script(family: str) -> str:
     # Main RAM may answer anything where one side reads what the other writes in the same cycle: no program does that.
     # With the memory's contents of before, as in simulation, it could not be made of block RAM.
     main_ram = "setattr -set no_rw_check 1 soc/m:main_ram"
-    return f"read_verilog soc.v; {main_ram}; {synthesis_script(family, 'soc', 'soc.json')}; tee -q -o cells.json stat -json"
+    synthesis = synthesis_script(family, "soc", "soc.json")
+    return f"read_verilog soc.v; {main_ram}; {synthesis}; tee -q -o cells.json stat -json"
 
 
 def _build(
