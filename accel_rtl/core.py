@@ -255,7 +255,6 @@ class Core(Module):
             loader.start.eq(reader.valid & sound & ~loading & ~loader.active & (~reader.after | (taken & ~closing))),
             reader.next.eq(reader.valid & taken & (~sound | (loading & ~loader.active) | self.clear)),
             issuer.start.eq(starting & (issued.error == ErrorCode.NONE)),
-            issuer.may_switch.eq(drained & ~closing),
             # A fault is the reader's job's: once all earlier jobs have ended, everything begins anew.
             aborting.eq(loader.fault & taken),
             self.clear.eq(aborting & ~starting & ~closing & master.reads_idle),
@@ -263,6 +262,7 @@ class Core(Module):
         ]
         self.sync += [
             starting.eq(take),
+            issuer.may_switch.eq(drained & ~closing),
             If(loader.start, loading.eq(1)),
             If(take, taken.eq(1), holds.eq(1), issued.eq(reader.job)),
             If(reader.next, loading.eq(0), taken.eq(0)),

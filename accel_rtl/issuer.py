@@ -6,6 +6,7 @@ from accel_rtl.bits import index_bits
 from accel_rtl.config import AcceleratorConfig
 from accel_rtl.store import tile_layout
 from accel_rtl.tiles import TileWalk, shape_layout
+from pyhost import timing
 
 __all__ = ["StepIssuer"]
 
@@ -38,7 +39,7 @@ class StepIssuer(Module):
     tile_ends         out       it is the last of a tile
     capture           out       all steps of the tile have been issued in earlier cycles: its sums are the results
     taken             in        the results captured last are no longer needed
-    may_switch        in        nothing of an earlier job is in the store
+    may_switch        in        nothing of an earlier job was in the store in the cycle before
     switch            out       the first tile of a job ends
     pending           out       results have been or are about to be captured and have not been taken
     tile              out       record of `store.tile_layout`: the tile captured last
@@ -47,9 +48,11 @@ class StepIssuer(Module):
     ================= ========= ====================================================================================
 
     `step` to `rows` belong to the codes that scratchpads deliver in the next cycle. A step is issued each cycle as long
-    as its panels are complete, without a pause between chunks and tiles; only the step that ends a tile waits until the
-    results before it have been taken, and that of a job's first tile until the store is through with earlier jobs.
+    as its panels are complete, without a pause between chunks and tiles; only the step that ends a tile comes HANDOVER
+    cycles after the results before it have been taken, or, in a job's first tile, after earlier jobs have ended.
     """
+
+    HANDOVER = timing.HANDOVER
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.shape = Record(shape_layout(config))
@@ -91,7 +94,7 @@ class StepIssuer(Module):
             self.read_b.eq(b_base + index),
             self.c_row.eq(index),
             chunk_ends.eq(index == walk.length - 1),
-            may_end.eq(Mux(fresh, self.may_switch, ~self.pending | self.taken)),
+            may_end.eq(Mux(fresh, self.may_switch, ~self.pending)),
         ]
         self.submodules.state = state = FSM(reset_state="IDLE")
         state.act(

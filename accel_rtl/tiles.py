@@ -128,9 +128,7 @@ class TileWalk(Module):
         # What is left from there on, in registers: at the end of many sums and far from the shape, it comes late.
         panel = Signal(len(shape.block))  # of the block
         high, wide = Signal(max=rows * row_tiles + 1), Signal(max=columns * column_tiles + 1)  # of a full panel
-        rows_left, columns_left, steps_left, panel_rows_left, panel_columns_left = (
-            Signal(DIMENSION_BITS) for _ in range(5)
-        )
+        rows_left, columns_left, panel_rows_left, panel_columns_left = (Signal(DIMENSION_BITS) for _ in range(4))
         row_ends, column_ends, pair_ends = (Signal() for _ in range(3))
         first_tile = Signal()
         self.comb += [
@@ -138,11 +136,9 @@ class TileWalk(Module):
             wide.eq(Mux(shape.whole, columns * column_tiles, columns)),
             self.rows.eq(Mux(rows_left < rows, rows_left, rows)),
             self.columns.eq(Mux(columns_left < columns, columns_left, columns)),
-            self.length.eq(Mux(steps_left < half, steps_left, half)),
             self.a_lanes.eq(Mux(panel_rows_left < high, panel_rows_left, high)),
             self.b_lanes.eq(Mux(panel_columns_left < wide, panel_columns_left, wide)),
             self.first_chunk.eq(step == 0),
-            self.last_chunk.eq(steps_left <= half),
             # The tile is the last of its column of tiles in the panel of A; the last column of the panel of B.
             row_ends.eq((self.sub_row == row_tiles - 1) | ~shape.whole | (rows_left <= rows)),
             column_ends.eq((self.sub_column == column_tiles - 1) | ~shape.whole | (columns_left <= columns)),
@@ -174,7 +170,8 @@ class TileWalk(Module):
                 self.next_b.eq(1),
             ),
         ]
-        # Where the next chunk is.
+        # Where the next chunk is, and of how many steps.
+        steps_left = Signal(DIMENSION_BITS)
         ahead = {place: Signal(DIMENSION_BITS) for place in (self.row, self.column, *places)}
         next_panel_row, next_panel_column = Signal(DIMENSION_BITS), Signal(DIMENSION_BITS)
         self.comb += [
@@ -215,15 +212,20 @@ class TileWalk(Module):
                     ahead[self.column].eq(0),
                 ),
             ),
+            steps_left.eq(Mux(self.start, shape.k, shape.k - ahead[step])),
         ]
         left = (
             (rows_left, shape.m, self.row),
             (columns_left, shape.n, self.column),
-            (steps_left, shape.k, step),
             (panel_rows_left, shape.m, panel_row),
             (panel_columns_left, shape.n, panel_column),
         )
         self.sync += [
+            If(
+                self.start | self.advance,
+                self.length.eq(Mux(steps_left < half, steps_left, half)),
+                self.last_chunk.eq(steps_left <= half),
+            ),
             If(
                 self.advance,
                 *(place.eq(signal) for place, signal in ahead.items()),

@@ -67,6 +67,9 @@ CHAIN_ACCUMULATOR = 2
 CAPTURE = 1
 """The last step of a tile is issued -> the capture of its sums is asked for."""
 
+HANDOVER = 1
+"""A tile's results have been taken, or all earlier jobs have ended -> the issuer can end the next tile."""
+
 PICK = 1
 """A group of results is looked at -> the first cycle of their write-back."""
 

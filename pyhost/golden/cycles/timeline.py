@@ -301,7 +301,7 @@ def run(machine: Any, windows: Any, chunks: Any, sizes: Any, switch: Any, key: A
         state.wait_b += _wait(state, ready[B])
         state.step += chunk.steps - 1
         if chunk.last:
-            _wait(state, max(switch, state.taken))
+            _wait(state, max(switch, state.taken) + timing.HANDOVER)
         last_step = state.step
         state.step += 1
         for operand in (A, B):
