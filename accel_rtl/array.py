@@ -15,17 +15,12 @@ from accel_rtl.random import WORD_BITS
 from accel_rtl.round import RANDOM_BITS
 from pyhost import timing
 
-__all__ = ["OuterProductArray", "ProcessingRow", "accumulator_class", "is_random"]
+__all__ = ["OuterProductArray", "ProcessingRow", "accumulator_class"]
 
 
 def accumulator_class(config: AcceleratorConfig) -> type[ExactAccumulator] | type[ChainAccumulator]:
     """The accumulator of `config`'s processing elements."""
     return ExactAccumulator if config.exact else ChainAccumulator
-
-
-def is_random(config: AcceleratorConfig) -> bool:
-    """Whether the steps of `config`'s sums may be rounded stochastically."""
-    return config.stochastic and not config.exact
 
 
 class ProcessingElement(Module):
@@ -76,7 +71,7 @@ class ProcessingRow(Module):
     words        out       for each column the words that the normalizer takes
     ============ ========= ===============================================================
 
-    Random words and mask exist where `is_random(config)`. `latency(config)` cycles lie between operands and sums.
+    Random words and mask exist where `config.stochastic_chain`. `latency(config)` cycles lie between operands and sums.
     """
 
     @staticmethod
@@ -90,7 +85,7 @@ class ProcessingRow(Module):
         self.step = Signal()
         self.first = Signal()
         self.enable = Signal()
-        if is_random(config):
+        if config.stochastic_chain:
             self.row_word, self.depth_word = Signal(WORD_BITS), Signal(WORD_BITS)
             self.column_words = [Signal(WORD_BITS) for _ in range(config.columns)]
             self.random_mask = Signal(RANDOM_BITS)
@@ -121,7 +116,7 @@ class ProcessingRow(Module):
                 element.first.eq(first),
                 element.enable.eq(enable),
             ]
-            if is_random(config):
+            if config.stochastic_chain:
                 random = ElementRandom()
                 self.submodules += random
                 self.comb += [
@@ -179,7 +174,7 @@ class OuterProductArray(Module):
         self.first = Signal()
         self.load_c = Signal()
         self.rows = Signal(config.rows)
-        if is_random(config):
+        if config.stochastic_chain:
             self.chain_random_bits = Signal(index_bits(RANDOM_BITS + 1))
             self.row_words = [Signal(WORD_BITS) for _ in range(config.rows)]
             self.column_words = [Signal(WORD_BITS) for _ in range(config.columns)]
@@ -214,7 +209,7 @@ class OuterProductArray(Module):
             capture = delayed
         self.sync += self.captured.eq(capture)
 
-        if is_random(config):
+        if config.stochastic_chain:
             random_bits, random_mask = Signal.like(self.chain_random_bits), Signal(RANDOM_BITS)
             ones = (1 << RANDOM_BITS) - 1
             self.sync += [random_bits.eq(self.chain_random_bits), random_mask.eq(~(Constant(ones) >> random_bits))]
@@ -231,7 +226,7 @@ class OuterProductArray(Module):
                 elements.first.eq(first),
                 elements.enable.eq(enabled[index]),
             ]
-            if is_random(config):
+            if config.stochastic_chain:
                 self.comb += [
                     elements.row_word.eq(self.row_words[index]),
                     *(target.eq(word) for target, word in zip(elements.column_words, self.column_words, strict=True)),

@@ -41,8 +41,9 @@ class AcceleratorConfig:
     rows, columns: 1 to 32. operand_formats: of A, B and C; result_formats: further ones that only D may have.
     A job's format fields are indices into `formats`. accumulator: "exact", or the name of the format of a chain.
     depth: steps along k that a scratchpad holds; a power of two from 32 to 8192. port_bits: width of the memory port,
-    64 or 128. stochastic: whether stochastic rounding is generated. Names of formats are made canonical. Raises
-    AcceleratorConfigError, or FormatError for a name that is no format.
+    64 or 128. stochastic: whether the write-back may round stochastically; stochastic_chain: whether the steps of a
+    chain may. Names of formats are made canonical. Raises AcceleratorConfigError, or FormatError for a name that is no
+    format.
     """
 
     rows: int
@@ -53,6 +54,7 @@ class AcceleratorConfig:
     depth: int = 2048
     port_bits: int = 128
     stochastic: bool = True
+    stochastic_chain: bool = False
 
     def __post_init__(self) -> None:
         for side in ("rows", "columns"):
@@ -71,6 +73,10 @@ class AcceleratorConfig:
             raise AcceleratorConfigError("operand_formats is empty; name at least one format, such as e4m3fn")
         if len(self.formats) > FORMAT_LIMIT:
             raise AcceleratorConfigError(f"{len(self.formats)} formats are too many; at most {FORMAT_LIMIT}")
+        if self.exact and self.stochastic_chain:
+            raise AcceleratorConfigError(
+                "stochastic_chain is set, but an exact accumulator rounds no step; use a chain such as e8m23"
+            )
         if not self.exact:
             object.__setattr__(self, "accumulator", self.chain_format.name)
         elif self.register_bits > REGISTER_LIMIT:

@@ -2,7 +2,7 @@
 
 from migen import FSM, Array, Cat, If, Module, Mux, NextState, NextValue, Record, ResetInserter, Signal
 
-from accel_rtl.array import OuterProductArray, is_random
+from accel_rtl.array import OuterProductArray
 from accel_rtl.bits import index_bits
 from accel_rtl.chain_random import ChainRandom
 from accel_rtl.config import AcceleratorConfig
@@ -273,7 +273,7 @@ class Core(Module):
             If(self.ended, closing.eq(0)),
             If(close, closing.eq(1), closing_error.eq(issued.error), closing_record.eq(issued.record)),
         ]
-        if is_random(config):
+        if config.stochastic_chain:
             self.submodules.random = random = self._renewed(ChainRandom(config))
             self.comb += [
                 random.key.eq(reader.job.chain_random_key),

@@ -271,7 +271,7 @@ class JobReader(Module):
             (word["rounding"] > stochastic),
             (word["rounding"] == stochastic)
             & ((word["random_bits"] == 0) | (word["random_bits"] > RANDOM_BITS_LIMIT) | (not config.stochastic)),
-            word["chain_random_bits"] > (RANDOM_BITS_LIMIT if config.stochastic and not config.exact else 0),
+            word["chain_random_bits"] > (RANDOM_BITS_LIMIT if config.stochastic_chain else 0),
         ]
         mistakes = {
             ErrorCode.RECORD: [

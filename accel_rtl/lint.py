@@ -20,6 +20,9 @@ CONFIGS = {
     "chain": AcceleratorConfig(
         rows=3, columns=2, operand_formats=("e5m10", "e8m7", "e8m23"), result_formats=("e4m3fnuz",), accumulator="e8m23"
     ),
+    "random": AcceleratorConfig(
+        rows=2, columns=3, operand_formats=("e4m3fn", "e5m2"), accumulator="e5m10", stochastic_chain=True
+    ),
 }
 """Small ones: the elements of a larger array are the same."""
 

@@ -1,6 +1,6 @@
 """Check the generated Verilog: `verilator --lint-only -Wall`, warnings are errors; soc/lint.vlt says which are waived.
 
-The SoCs below cover every block: both kinds of accumulator, a CPU with and without caches.
+The SoCs below cover every block: both kinds of accumulator, a chain's random words, a CPU with and without caches.
 """
 
 import sys
@@ -21,7 +21,12 @@ SOCS = (
     Hardware(
         cpu="minimal",
         accelerator=AcceleratorHardware(
-            rows=4, columns=2, operand_formats=("e5m10", "e4m3fnuz"), result_formats=("e8m23",), accumulator="e8m23"
+            rows=4,
+            columns=2,
+            operand_formats=("e5m10", "e4m3fnuz"),
+            result_formats=("e8m23",),
+            accumulator="e8m23",
+            stochastic_chain=True,
         ),
     ),
 )

@@ -21,6 +21,7 @@ class AcceleratorHardware:
     accumulator: str = "exact"
     depth: int = 2048
     port_bits: int = 128
+    stochastic_chain: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,7 @@ def hardware_of(job: Buildable) -> Hardware:
         accumulator=job.accelerator.accumulator,
         depth=job.accelerator.depth,
         port_bits=job.accelerator.port_bits,
+        stochastic_chain=job.stochastic_chain,
     )
     return Hardware(
         cpu=job.soc.cpu,

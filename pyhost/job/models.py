@@ -119,6 +119,11 @@ class Buildable(Table, ABC):
         """Formats of what the accelerator reads and writes at write-back."""
 
     @property
+    def stochastic_chain(self) -> bool:
+        """Whether the accelerator must be able to round each step of a chain stochastically."""
+        return False
+
+    @property
     def golden_only(self) -> dict[str, str]:
         """{dotted name of a field: format} of what hardware and firmware cannot compute in."""
         return {}

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from pyhost.job.fields import Extent, FormatName, ProductRounding
+from pyhost.job.fields import Extent, FormatName, ProductRounding, random_bits
 from pyhost.job.models import Accelerator, Buildable, Job, Table
 from pyhost.job.validate import CrossFieldError, validate
 
@@ -163,6 +163,10 @@ class GemmJob(ProductJob):
     @property
     def setting(self) -> Product:
         return self.product
+
+    @property
+    def stochastic_chain(self) -> bool:
+        return random_bits(self.product.chain_rounding) > 0
 
     @model_validator(mode="after")
     def _check_chain(self) -> Self:

@@ -102,8 +102,17 @@ def decoder(formats: Sequence[str]) -> Design:
 
 
 def element(formats: Sequence[str], accumulator: str) -> Design:
-    """A processing element: the multiplier and the accumulator of an array, with all that the product builds."""
-    config = AcceleratorConfig(rows=1, columns=1, operand_formats=tuple(formats), accumulator=accumulator)
+    """A processing element: the multiplier and the accumulator of an array, with all that the product can build.
+
+    So a chain is able to round its steps stochastically: that is what the library's chains are.
+    """
+    config = AcceleratorConfig(
+        rows=1,
+        columns=1,
+        operand_formats=tuple(formats),
+        accumulator=accumulator,
+        stochastic_chain=accumulator != "exact",
+    )
     multiplier = Multiplier(config.form)
     unit = accumulator_class(config)(config)
     fields = _names(operand_layout(config.form))
@@ -114,7 +123,7 @@ def element(formats: Sequence[str], accumulator: str) -> Design:
     inputs = _fields("product", unit.product, used)
     operands = _fields("a", multiplier.a, used) | _fields("b", multiplier.b, used)
     inputs |= {"step": unit.step, "first": unit.first, "enable": unit.enable}
-    if not config.exact and config.stochastic:
+    if config.stochastic_chain:
         inputs |= {"random": unit.random, "stochastic": unit.stochastic}
     words = {f"word{i}": word for i, word in enumerate(unit.words)}
     return Design([Block.of("multiply", multiplier, operands, outputs), Block.of("accumulate", unit, inputs, words)])
@@ -124,7 +133,7 @@ class _FusedMultiplyAdd(Module):
     """acc = round(acc + a * b), of codes: two decoders, a register, a multiplier, a chain rounded to nearest even."""
 
     def __init__(self, name: str) -> None:
-        config = AcceleratorConfig(rows=1, columns=1, operand_formats=(name,), accumulator=name, stochastic=False)
+        config = AcceleratorConfig(rows=1, columns=1, operand_formats=(name,), accumulator=name)
         self.submodules.multiplier = multiplier = Multiplier(config.form)
         self.submodules.accumulator = self.accumulator = accumulator_class(config)(config)
         self.codes = []

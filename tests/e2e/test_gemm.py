@@ -112,6 +112,13 @@ def test_stochastic_rounding_is_drawn_for_each_job(tmp_path):
         assert (tensors[f"d{number}"] == expected).all()
 
 
+def test_steps_of_a_chain_are_rounded_stochastically(hardware_of_its_own, tmp_path):
+    """On hardware that only such a job gets."""
+    table = {"m": 9, "n": 7, "k": 30, "d": "e5m10", "rounding": "stochastic:8", "chain_rounding": "stochastic:5"}
+    result = run_gemm(gemm_job(table, {"rows": 2, "columns": 2, "accumulator": "e5m10"}), runs_dir=tmp_path)
+    assert result.bit_exact is True, result.mismatches
+
+
 def test_jobs_that_accumulate_wait_for_each_other(tmp_path):
     """Small integers: d5 = d0 + 5 a b exactly, with stalls that would let an early read see too little."""
     result = run_gemm(product(9, 10, 70, jobs=5, accumulate=True, stall=0.3), runs_dir=tmp_path)

@@ -241,6 +241,23 @@ def test_products_refuse_what_the_accelerator_does_not_know(name):
         gemm_job(product(a=name))
 
 
+@pytest.mark.parametrize(("rounding", "needed"), [("nearest_even", False), ("stochastic:3", True)])
+def test_a_chain_that_rounds_stochastically_has_the_hardware_for_it(rounding, needed):
+    job = gemm_job(product(rounding="stochastic:5", chain_rounding=rounding), {"accumulator": "e8m23"})
+    described = json.dumps(json.loads(hardware_of(job).to_json())["accelerator"])
+    assert AcceleratorConfig.from_json(described).stochastic_chain is needed
+
+
+def test_no_other_job_has_it():
+    chain = {"accumulator": "e8m23"}
+    for job in (
+        load_job(None, {"accelerator.accumulator": "e8m23"}),
+        convolution_job(convolution(rounding="stochastic:5"), chain),
+        gemm_job(product()),
+    ):
+        assert hardware_of(job).accelerator.stochastic_chain is False
+
+
 def test_a_product_can_have_more_memory():
     assert gemm_job(product(), soc={"main_ram": "8 MiB"}).soc.main_ram == 8 << 20
     with pytest.raises(JobError, match='--main-ram = "3 MiB": must be a power of two'):

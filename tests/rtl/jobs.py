@@ -136,7 +136,7 @@ def _draw(rng: np.random.Generator, config: AcceleratorConfig, memory_bytes: int
     accumulator = Exact()
     if not config.exact:
         accumulator = Chain(config.chain_format)
-        if config.stochastic and rng.random() < 0.3:
+        if config.stochastic_chain and rng.random() < 0.3:
             steps = _stochastic(rng)
             words |= {"chain_random_bits": steps.bits, "chain_random_key": int(steps.key)}
             accumulator = Chain(config.chain_format, steps)

@@ -27,6 +27,7 @@ CONFIGS = {
         result_formats=("e8m23",),
         accumulator="e8m23",
         depth=64,
+        stochastic_chain=True,
     ),
     "8x4_exact": AcceleratorConfig(
         rows=8,
@@ -279,6 +280,25 @@ def test_a_malformed_job_ends_with_its_code_and_writes_nothing(exact_8x8, change
     np.testing.assert_array_equal(device.data, before)
     device.clear_error()
     _good_job(device, seed=3)
+
+
+NOT_GENERATED = [
+    ("3x5_chain", {"chain_random_bits": 1}),
+    ("3x5_chain", {"rounding": 2, "random_bits": 8}),
+    ("4x4_chain", {"chain_random_bits": 25}),
+]
+
+
+@pytest.mark.parametrize("name, change", NOT_GENERATED)
+def test_a_rounding_that_was_not_generated_is_refused(name, change):
+    device = _device(name)
+    job = random_job(np.random.default_rng(6), device.config, DATA_BYTES, largest=12)
+    device.data[:] = job.before
+    outcome = device.run(job.descriptor | change)
+    assert (outcome.record.error, outcome.error) == (ErrorCode.ROUNDING, ErrorCode.ROUNDING)
+    np.testing.assert_array_equal(device.data, job.before)
+    device.clear_error()
+    _run(device, job)
 
 
 @pytest.mark.parametrize("record", [MEMORY_BASE + 8, MEMORY_BASE - 16, END - 32, 0])

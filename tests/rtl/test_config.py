@@ -30,6 +30,10 @@ def _config(**fields):
         ({"port_bits": 32}, "port_bits is 32; it may be 64 or 128"),
         ({"operand_formats": ()}, "operand_formats is empty; name at least one format, such as e4m3fn"),
         ({"operand_formats": ("e8m23",)}, "an exact accumulator of e8m23 needs 617 bits, at most 256 are built; "),
+        (
+            {"stochastic_chain": True},
+            "stochastic_chain is set, but an exact accumulator rounds no step; use a chain such as e8m23",
+        ),
         ({"result_formats": tuple(f"e5m{n}" for n in range(3, 20))}, "18 formats are too many; at most 16"),
     ],
 )
@@ -45,7 +49,14 @@ def test_a_name_that_is_no_format(field):
 
 
 def test_json_gives_the_configuration_back():
-    config = _config(result_formats=("fp16",), accumulator="bf16", depth=64, port_bits=64, stochastic=False)
+    config = _config(
+        result_formats=("fp16",),
+        accumulator="bf16",
+        depth=64,
+        port_bits=64,
+        stochastic=False,
+        stochastic_chain=True,
+    )
     assert AcceleratorConfig.from_json(config.to_json()) == config
     assert AcceleratorConfig.from_json('{"rows": 2, "columns": 2, "operand_formats": ["e4m3fn"]}') == _config()
 

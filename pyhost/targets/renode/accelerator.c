@@ -10,8 +10,8 @@
 #include "array.h"
 #include "gemm_software.h"
 
-/* Generated: FORMATS, OPERAND_FORMATS, FORMAT_COUNT, ACCUMULATOR, ACCUMULATOR_FORMAT, STOCHASTIC, DEPTH, PANEL_A,
- * PANEL_B */
+/* Generated: FORMATS, OPERAND_FORMATS, FORMAT_COUNT, ACCUMULATOR, ACCUMULATOR_FORMAT, STOCHASTIC (the write-back),
+ * STOCHASTIC_CHAIN (the steps of a chain), DEPTH, PANEL_A, PANEL_B */
 #include "configuration.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -78,11 +78,9 @@ static bool aligned_matrix(const struct matrix *matrix) {
 }
 
 static bool valid_rounding(const struct gemm *job) {
-    bool in_chain = ACCUMULATOR == ACCUMULATOR_CHAIN;
     if (job->rounding == ROUNDING_STOCHASTIC && !(STOCHASTIC && within(job->random_bits, RANDOM_BITS_LIMIT)))
         return false;
-    return job->rounding <= ROUNDING_STOCHASTIC &&
-           job->chain_random_bits <= (STOCHASTIC && in_chain ? RANDOM_BITS_LIMIT : 0);
+    return job->rounding <= ROUNDING_STOCHASTIC && job->chain_random_bits <= (STOCHASTIC_CHAIN ? RANDOM_BITS_LIMIT : 0);
 }
 
 static bool valid_result(const struct gemm *job) {

@@ -44,7 +44,7 @@ _FLAGS = (
 def build_model(
     hardware: AcceleratorHardware, progress: Callable[[str], None] = lambda message: None, *, stochastic: bool = True
 ) -> Path:
-    """The library for an accelerator, or the one in the cache. stochastic: as generated hardware has it. BuildError."""
+    """The library for an accelerator, or the one in the cache. stochastic: of the generated write-back. BuildError."""
     header = configuration(hardware, stochastic=stochastic)
     firmware = _firmware()
     sources = [_HERE / "accelerator.c", *(firmware / f"{name}.c" for name in _ARITHMETIC)]
@@ -80,6 +80,7 @@ def configuration(hardware: AcceleratorHardware, *, stochastic: bool = True) -> 
         "ACCUMULATOR": "ACCUMULATOR_EXACT" if exact else "ACCUMULATOR_CHAIN",
         "ACCUMULATOR_FORMAT": 0 if exact else table.index(parse_format(hardware.accumulator)),
         "STOCHASTIC": int(stochastic),
+        "STOCHASTIC_CHAIN": int(hardware.stochastic_chain),
         "DEPTH": hardware.depth,
         "PANEL_A": -(-word // hardware.rows) * hardware.rows,
         "PANEL_B": -(-word // hardware.columns) * hardware.columns,

@@ -69,6 +69,18 @@ def test_a_malformed_job_ends_with_its_code_and_writes_nothing(exact_8x8, change
     _good_job(exact_8x8, seed=3)
 
 
+@pytest.mark.parametrize("name, change", rtl.NOT_GENERATED)
+def test_a_rounding_that_was_not_generated_is_refused(name, change):
+    model = _model(name)
+    job = random_job(np.random.default_rng(6), model.config, rtl.DATA_BYTES, largest=12)
+    model.data[:] = job.before
+    outcome = model.run(job.descriptor | change)
+    assert (outcome.record.error, outcome.error) == (ErrorCode.ROUNDING, ErrorCode.ROUNDING)
+    np.testing.assert_array_equal(model.data, job.before)
+    model.clear_error()
+    _run(model, job)
+
+
 @pytest.mark.parametrize("record", [MEMORY_BASE + 8, MEMORY_BASE - 16, rtl.END - 32, 0])
 def test_a_record_that_is_nowhere_is_not_written(exact_8x8, record):
     before = exact_8x8.bytes.copy()

@@ -19,7 +19,13 @@ HARDWARE = AcceleratorHardware(
     rows=8, columns=8, operand_formats=("e4m3fn", "e5m2"), result_formats=("e8m23", "e4m3fn", "e5m2")
 )
 CHAIN = AcceleratorHardware(
-    rows=3, columns=5, operand_formats=("posit8", "bf16"), accumulator="e5m10", depth=64, port_bits=64
+    rows=3,
+    columns=5,
+    operand_formats=("posit8", "bf16"),
+    accumulator="e5m10",
+    depth=64,
+    port_bits=64,
+    stochastic_chain=True,
 )
 
 
