@@ -148,16 +148,16 @@ class OuterProductArray(Module):
     rows           in        rows that add their products: all of them, or that of c
     chain_random_bits in     random bits of the step's rounding; 0: to nearest even
     row_words,
-    column_words   in        random words of the tile's rows and columns, a cycle after a step
-    depth_word     in        random word of a step, two cycles after it
+    column_words   in        random words of the tile's rows and columns, two cycles after a step
+    depth_word     in        random word of a step, three cycles after it
     capture        in        copy the sums to the results, as they are after all earlier steps
     captured       out       the results are new in this cycle
     shift          in        results[i] takes over results[i + 1]
     words          out       words of the accumulators of results[0], one list a column
     ============== ========= =================================================================
 
-    `latency(config)` cycles lie between codes and sums: one for the decoders, the others for the elements. What is
-    random (see `ChainRandom`) exists where `is_random(config)`.
+    `latency(config)` cycles lie between codes and sums: those of the edge, and the others for the elements. What is
+    random (see `ChainRandom`) exists where `config.stochastic_chain`.
     """
 
     @staticmethod
@@ -185,23 +185,33 @@ class OuterProductArray(Module):
 
         ###
 
-        # The edge: decoders, and the constant one.
+        def registered(signal: Signal) -> Signal:
+            register = Signal(len(signal), reset_less=True)
+            self.sync += register.eq(signal)
+            return register
+
+        # The edge: what enters, since block RAM is slow, in a register; decoders, and the constant one.
         one = {"exponent": config.form.exponent_bias, "significand": 1 << (config.form.precision - 1)}
         layout = operand_layout(config.form)
         rows, columns = ([Record(layout, reset_less=True) for _ in codes] for codes in (self.a, self.b))
         column_format = Signal(config.operand_index_bits)
         self.comb += column_format.eq(Mux(self.load_c, self.c_format, self.b_format))
+        a_format, column_format, load_c = map(registered, (self.a_format, column_format, self.load_c))
         for row, a in zip(rows, self.a, strict=True):
-            value = self._decoded(config, a, self.a_format)
+            value = self._decoded(config, registered(a), a_format)
             self.sync += (
                 row.eq(value),
-                If(self.load_c, *(getattr(row, name).eq(one.get(name, 0)) for name, _ in layout)),
+                If(load_c, *(getattr(row, name).eq(one.get(name, 0)) for name, _ in layout)),
             )
         for column, b, c in zip(columns, self.b, self.c, strict=True):
-            self.sync += column.eq(self._decoded(config, Mux(self.load_c, c, b), column_format))
+            self.sync += column.eq(self._decoded(config, registered(Mux(self.load_c, c, b)), column_format))
         step, first = Signal(), Signal()
         enabled = Signal(config.rows)
-        self.sync += [step.eq(self.step), first.eq(self.first), enabled.eq(self.rows)]
+        self.sync += [
+            step.eq(registered(self.step)),
+            first.eq(registered(self.first)),
+            enabled.eq(registered(self.rows)),
+        ]
         capture = self.capture
         for _ in range(self.latency(config) - 1):
             delayed = Signal()
@@ -212,7 +222,10 @@ class OuterProductArray(Module):
         if config.stochastic_chain:
             random_bits, random_mask = Signal.like(self.chain_random_bits), Signal(RANDOM_BITS)
             ones = (1 << RANDOM_BITS) - 1
-            self.sync += [random_bits.eq(self.chain_random_bits), random_mask.eq(~(Constant(ones) >> random_bits))]
+            self.sync += [
+                random_bits.eq(registered(self.chain_random_bits)),
+                random_mask.eq(~(Constant(ones) >> random_bits)),
+            ]
 
         # The rows of elements, and under each element a place for its result.
         results = []

@@ -21,7 +21,7 @@ class _Shape:
         chain, form = config.chain_format, config.form
         self.precision = chain.precision
         self.product_bits = 2 * form.precision
-        self.rest = RANDOM_BITS if config.stochastic else 1
+        self.rest = RANDOM_BITS if config.stochastic_chain else 1
         self.frame = max(self.precision + self.rest + 1, self.product_bits) + 1
         # Products of the least and the largest operands, and one that overflows whatever is added.
         self.least_field = chain.bias - 2 * form.exponent_bias
@@ -152,7 +152,7 @@ class ChainRounder(Module):
 
         rounded = Signal(shape.precision + 1)
         kept = number.significand[-shape.precision :]
-        if config.stochastic:
+        if config.stochastic_chain:
             self.random = Signal(RANDOM_BITS)
             total = Signal(1 + RANDOM_BITS + shape.precision + 1)
             rest = number.significand[-shape.precision - RANDOM_BITS : -shape.precision]
@@ -335,7 +335,7 @@ class ChainAdder(Module):
             below = rest - shape.rest
             uneven = choice.significand[rest] | ((choice.significand[:below] != 0) if below else 0)
             self.comb += choice.carry.eq(
-                uneven & (~self.stochastic if config.stochastic else choice.significand[below])
+                uneven & (~self.stochastic if config.stochastic_chain else choice.significand[below])
             )
         return choice
 
@@ -409,7 +409,7 @@ class ChainAccumulator(Module):
             distance, waited = Signal.like(adder.distance), Signal.like(adder.distance)
             self.comb += [adder.distance.eq(distance), waited.eq(following.field - total.field)]
             self.sync += distance.eq(Mux(step, adder.next_distance, waited))
-        if config.stochastic:
+        if config.stochastic_chain:
             self.random, self.stochastic = Signal(RANDOM_BITS), Signal()
             below_half = (1 << (RANDOM_BITS - 1)) - 1
             self.comb += adder.stochastic.eq(self.stochastic)

@@ -277,14 +277,17 @@ class Core(Module):
             self.submodules.random = random = self._renewed(ChainRandom(config))
             self.comb += [
                 random.key.eq(reader.job.chain_random_key),
-                random.take.eq(take),
-                *(getattr(random, name).eq(getattr(issuer, name)) for name in ("step", "product", "tile_ends")),
-                random.row.eq(issuer.walk.row),
-                random.column.eq(issuer.walk.column),
                 self.array.chain_random_bits.eq(issued.chain_random_bits),
                 *(target.eq(word) for target, word in zip(self.array.row_words, random.row_words, strict=True)),
                 *(target.eq(word) for target, word in zip(self.array.column_words, random.column_words, strict=True)),
                 self.array.depth_word.eq(random.depth_word),
+            ]
+            # As late as the codes, which the array first puts into a register.
+            self.sync += [
+                random.take.eq(take),
+                *(getattr(random, name).eq(getattr(issuer, name)) for name in ("step", "product", "tile_ends")),
+                random.row.eq(issuer.walk.row),
+                random.column.eq(issuer.walk.column),
             ]
         counted = self._count(close)
 

@@ -54,8 +54,8 @@ START = 1
 SCRATCHPAD = 1
 """A step is issued -> its codes leave the scratchpads."""
 
-DECODER = 1
-"""A code enters the array -> its value is there."""
+DECODER = 2
+"""A code enters the array -> its value is there: a cycle each for the code's register and the value's."""
 
 CHAIN_PRODUCT = 1
 """Values -> a chain's accumulator has their product; an exact one has it in the same cycle."""

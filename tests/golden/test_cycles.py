@@ -81,7 +81,7 @@ def test_the_least_product():
     valid = 19 + 2 + 2  # 19 words are asked for from cycle 1 on, data 2 cycles later; 2 more to check them
     a_complete = valid + 1 + 4 + 3 + 1  # the loader starts, its pipeline, a word on its way, and a cycle to be seen
     b_complete = a_complete + 2  # its fill starts when that of A has left the pipeline's first stage
-    captured = b_complete + 1 + 1 + 2  # capture, scratchpads, decoders and sums
+    captured = b_complete + 1 + 1 + 3  # capture, scratchpads, decoders with their register, and sums
     drained = captured + 1 + 12 + 1 + 1  # picked, write-back, its word; and the cycle after
     p = cold(product(1, 1, 1))
     assert p == Prediction(
