@@ -102,17 +102,8 @@ def decoder(formats: Sequence[str]) -> Design:
 
 
 def element(formats: Sequence[str], accumulator: str) -> Design:
-    """A processing element: the multiplier and the accumulator of an array, with all that the product can build.
-
-    So a chain is able to round its steps stochastically: that is what the library's chains are.
-    """
-    config = AcceleratorConfig(
-        rows=1,
-        columns=1,
-        operand_formats=tuple(formats),
-        accumulator=accumulator,
-        stochastic_chain=accumulator != "exact",
-    )
+    """A processing element: the multiplier and the accumulator of an array; a chain rounds its steps to nearest."""
+    config = AcceleratorConfig(rows=1, columns=1, operand_formats=tuple(formats), accumulator=accumulator)
     multiplier = Multiplier(config.form)
     unit = accumulator_class(config)(config)
     fields = _names(operand_layout(config.form))
@@ -123,8 +114,6 @@ def element(formats: Sequence[str], accumulator: str) -> Design:
     inputs = _fields("product", unit.product, used)
     operands = _fields("a", multiplier.a, used) | _fields("b", multiplier.b, used)
     inputs |= {"step": unit.step, "first": unit.first, "enable": unit.enable}
-    if config.stochastic_chain:
-        inputs |= {"random": unit.random, "stochastic": unit.stochastic}
     words = {f"word{i}": word for i, word in enumerate(unit.words)}
     return Design([Block.of("multiply", multiplier, operands, outputs), Block.of("accumulate", unit, inputs, words)])
 
