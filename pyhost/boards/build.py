@@ -255,7 +255,8 @@ def _explain(board: Board, error: ToolFailed, work: Path) -> None:
 def _too_slow(board: Board, clock: Clock) -> TimingError:
     return TimingError(
         f"{board.name}: timing fails: the {clock.name}'s clock reaches {clock.achieved_mhz:.2f} of "
-        f"{clock.required_mhz:.2f} MHz; slowest path {clock.path}; try another --seed, or a smaller accelerator"
+        f"{clock.required_mhz:.2f} MHz; slowest path {clock.path}; try another --seed, a lower --clock, or a smaller "
+        "accelerator"
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from types import MappingProxyType
 from typing import Literal
 
@@ -24,7 +25,7 @@ class Device:
 
     family: "ecp5" or "ice40", which are nextpnr's names too. options: nextpnr's, of this device. idcode: what its JTAG
     port answers, None where it has none. resources: how many of each there are. memory: which of them main RAM is made
-    of, and the bytes of one.
+    of, and the bytes of one. pll_mhz: least and largest frequency that its PLL makes.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Device:
     idcode: int | None
     resources: Mapping[str, int]
     memory: tuple[str, int]
+    pll_mhz: tuple[float, float]
 
     @property
     def memory_bytes(self) -> int:
@@ -64,6 +66,17 @@ class Board:
     fits: str
     url: str
 
+    def clocked(self, mhz: float) -> Board:
+        """The board with a SoC of another frequency; raises BoardError where no PLL makes it."""
+        low, high = self.device.pll_mhz
+        frequency = round(mhz * 1e6) if isfinite(mhz) else 0
+        if frequency != self.clock_frequency and not low <= mhz <= high:
+            raise BoardError(
+                f"--clock {mhz:g}: the {self.device.name}'s PLL makes {low:g} to {high:g} MHz; {self.name}'s own clock "
+                f"has {self.clock_frequency / 1e6:g}"
+            )
+        return replace(self, clock_frequency=frequency)
+
     @property
     def job(self) -> Job:
         """The job whose hardware is built where none is given."""
@@ -79,6 +92,7 @@ _LFE5U_25F = Device(
     idcode=0x4111_1043,
     resources=MappingProxyType({"TRELLIS_COMB": 24288, "TRELLIS_FF": 24288, "DP16KD": 56, "MULT18X18D": 28}),
     memory=("DP16KD", 2048),
+    pll_mhz=(3.125, 400.0),
 )
 _LFE5U_85F = Device(
     name="LFE5U-85F",
@@ -87,6 +101,7 @@ _LFE5U_85F = Device(
     idcode=0x4111_3043,
     resources=MappingProxyType({"TRELLIS_COMB": 83640, "TRELLIS_FF": 83640, "DP16KD": 208, "MULT18X18D": 156}),
     memory=("DP16KD", 2048),
+    pll_mhz=(3.125, 400.0),
 )
 _ICE40UP5K = Device(
     name="iCE40UP5K",
@@ -95,6 +110,7 @@ _ICE40UP5K = Device(
     idcode=None,
     resources=MappingProxyType({"ICESTORM_LC": 5280, "ICESTORM_RAM": 30, "ICESTORM_SPRAM": 4, "ICESTORM_DSP": 8}),
     memory=("ICESTORM_SPRAM", 32768),
+    pll_mhz=(16.0, 275.0),
 )
 
 _BOARDS = (

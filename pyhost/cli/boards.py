@@ -80,6 +80,7 @@ def _array(job: Job) -> str:
     epilog="""\b
     Examples:
       floatsoc build --board ulx3s
+      floatsoc build --board ulx3s --clock 40
       floatsoc build --board ulx3s job.toml --output bitstreams
     """
 )
@@ -93,6 +94,12 @@ def _array(job: Job) -> str:
     help="Where it is written to, by default bitstreams/BOARD.",
 )
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0, 2**31 - 1), help="Of placement.")
+@click.option(
+    "--clock",
+    metavar="MHZ",
+    type=float,
+    help="Of the SoC, by default the board's (floatsoc boards).",
+)
 @command
 def build(
     output: Output,
@@ -102,6 +109,7 @@ def build(
     name: str,
     directory: Path | None,
     seed: int,
+    clock: float | None,
 ) -> None:
     """Build a bitstream of a job's hardware for a board.
 
@@ -109,6 +117,8 @@ def build(
     then nothing: what was built is kept.
     """
     board = find_board(name)
+    if clock is not None:
+        board = board.clocked(clock)
     asked = _job(board, job, changes)
 
     from pyhost.boards.build import build_bitstream

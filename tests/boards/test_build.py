@@ -28,6 +28,14 @@ def test_every_board_has_room_for_its_own_job(name):
     assert hardware.serial.baud * 4 <= board.clock_frequency
 
 
+def test_another_clock_is_another_soc_with_the_same_identifier():
+    board = find_board("ulx3s")
+    own, slow = board_hardware(board, board.job), board_hardware(board.clocked(40), board.job)
+    assert slow.clock_frequency == 40_000_000
+    assert replace(slow, clock_frequency=own.clock_frequency) == own
+    assert board.clocked(50) == board
+
+
 def test_the_ulx3s_is_what_was_promised():
     board = find_board("ulx3s")
     assert board.clock_frequency >= 50_000_000
@@ -45,6 +53,14 @@ def test_the_ulx3s_is_what_was_promised():
             ["build", "--board", "ulx3s", "--set", "soc.main_ram='1 MiB'"],
             "the job does not fit ulx3s: main RAM of 1024 KiB takes 512 DP16KD of the LFE5U-85F's 208: at most "
             'soc.main_ram = "256 KiB"',
+        ),
+        (
+            ["build", "--board", "icebreaker", "--clock", "13"],
+            "--clock 13: the iCE40UP5K's PLL makes 16 to 275 MHz; icebreaker's own clock has 12",
+        ),
+        (
+            ["build", "--board", "ulx3s", "--clock", "nan"],
+            "--clock nan: the LFE5U-85F's PLL makes 3.125 to 400 MHz; ulx3s's own clock has 50",
         ),
         (
             ["build", "--board", "ulx3s", "--set", "soc.memory=sdram"],
