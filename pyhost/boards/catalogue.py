@@ -125,7 +125,7 @@ _BOARDS = (
         loader="ulx3s",
         way="jtag",
         cable="the board's USB connector US1",
-        fits="39,772 of 83,640 LUTs, 172 of 208 block RAMs; 38.9 MHz reached: timing is not met yet",
+        fits="172 of 208 block RAMs; 42.0 MHz reached: 50 are not met yet, ask for less with --clock",
         url="https://radiona.org/ulx3s",
     ),
     Board(
